@@ -1,0 +1,308 @@
+"""A table of studies -> effect sizes: the door at which data are checked."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from metaanalysis.conventions import convention_named, override
+from metaanalysis.effects.checks import CHECKS, StudyData, check_effects, check_given
+from metaanalysis.effects.columns import FrameLike, find_column, height, labels, numeric_column, open_frame, plain_array
+from metaanalysis.effects.effects import Effects, frozen
+from metaanalysis.effects.measures import Computed, Measure, measure_named
+from metaanalysis.errors import DataError, ExcludedStudiesWarning, OptionError, nearest
+from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
+from metaanalysis.formulas.inference import quantile
+from metaanalysis.options import EffectOptions, checked_level
+
+# The ways in which an estimate may be given: on the scale of analysis, or as published for a ratio.
+GIVEN = (
+    ("y", "v"),
+    ("y", "se"),
+    ("y", "ci_low", "ci_high"),
+    ("estimate", "ci_low", "ci_high"),
+)
+GIVEN_NAMES = ("y", "v", "se", "estimate", "ci_low", "ci_high")
+OPTION_NAMES = tuple(entry.name for entry in fields(EffectOptions))
+
+
+def effect_sizes(
+    data: FrameLike,
+    measure: str,
+    *,
+    label: str | None = None,
+    convention: str = "metafor",
+    ci_level: float = 0.95,
+    **columns_and_options: Any,
+) -> Effects:
+    """Compute the effect size and the sampling variance of every study in a table.
+
+    Parameters
+    ----------
+    data
+        One row a study: a pandas, Polars or Arrow frame, or a dict of columns. It is not changed.
+    measure
+        ``RR OR RD PETO`` from ``events1 n1 events2 n2``; ``MD SMD`` from ``mean1 sd1 n1 mean2 sd2 n2``; ``ZCOR`` from
+        ``r n``; ``GEN`` and ``HR`` from given estimates. Group 1 is the treated group. Any measure may also be given:
+        ``y`` with ``v``, ``se`` or ``ci_low ci_high`` on the scale of analysis (log for ratios), or, for ratios, the
+        published ``estimate ci_low ci_high``.
+    label
+        The column that names the studies; by default ``study``, ``label`` or ``author`` where there is one.
+    convention
+        The program whose rules are followed: ``metafor`` (default), ``meta``, ``revman5``, ``revman`` or ``stata``.
+    ci_level
+        The confidence level of intervals that are given.
+    **columns_and_options
+        Columns by our names where yours differ, as in ``events1="tpos"``; and the fields of `EffectOptions`, as in
+        ``add=0.25`` or ``smd_correction="approximate"``.
+
+    Returns
+    -------
+    Effects
+        ``y``, ``v``, who was corrected and who was left out. A study with missing values is left out with a warning.
+
+    Raises
+    ------
+    DataError
+        Where data cannot be right; the message names study, column, value and remedy. Rows are counted from 1.
+    OptionError
+        Where an option has no such value.
+
+    Examples
+    --------
+    >>> import metaanalysis as ma
+    >>> effects = ma.effect_sizes(ma.load_dataset("bcg"), "RR", label="author")
+    >>> effects
+    <Effects: 13 studies, log risk ratio>
+    >>> print(f"{effects.label[0]}: {effects.y[0]:.4f} ({effects.v[0]:.4f})")
+    Aronson: -0.8893 (0.3256)
+    """
+    entry = measure_named(measure)
+    frame = open_frame(data)
+    if height(frame) == 0:
+        raise DataError("the table has no rows: there is no study to compute an effect size of.")
+    level = checked_level(ci_level)
+    columns, given_options = split_keywords(columns_and_options, entry)
+    options = override(convention_named(convention).effects, given_options)
+    names = inputs_wanted(entry, list(frame.columns), columns)
+    found = {name: find_column(frame, columns.get(name, name), name) for name in names}
+    label_list = labels(frame, label)
+    inputs = {name: numeric_column(frame, column, label_list) for name, column in found.items()}
+    return from_inputs(
+        entry, inputs, found, tuple(label_list), options, convention, level, frame, np.arange(height(frame))
+    )
+
+
+def effects_from_arrays(
+    y: Sequence[float] | FloatArray,
+    v: Sequence[float] | FloatArray,
+    measure: str = "GEN",
+    label: Sequence[str] | None = None,
+) -> Effects:
+    """Effects from plain arrays of effect sizes and sampling variances, with the same checks."""
+    entry = measure_named(measure)
+    arrays: dict[str, FloatArray] = {}
+    for name, values in (("y", y), ("v", v)):
+        arrays[name] = plain_array(values, name)
+    sizes = {name: array.size for name, array in arrays.items()}
+    if len(set(sizes.values())) > 1:
+        raise DataError(f"y has {sizes['y']} values and v has {sizes['v']}: each study needs one of both.")
+    if sizes["y"] == 0:
+        raise DataError("y and v are empty: there is no study to pool.")
+    if label is not None and len(label) != sizes["y"]:
+        raise DataError(f"label has {len(label)} values for {sizes['y']} studies.")
+    names = tuple(f"Study {i + 1}" for i in range(sizes["y"])) if label is None else tuple(map(str, label))
+    rows = np.arange(sizes["y"])
+    return from_inputs(entry, arrays, {"y": "y", "v": "v"}, names, EffectOptions(), "metafor", 0.95, None, rows)
+
+
+def under_convention(effects: Effects, convention: str) -> Effects:
+    """The same studies' effect sizes under another program's rules.
+
+    Given effects stay as they are; options that the user had set apart from the former convention are kept.
+    """
+    if convention == effects.convention or effects.given:
+        return effects
+    usual = convention_named(effects.convention).effects
+    own = {name: getattr(effects.options, name) for name in OPTION_NAMES}
+    chosen = {name: value for name, value in own.items() if value != getattr(usual, name)}
+    options = override(convention_named(convention).effects, chosen)
+    return recomputed(effects, effects.measure_entry, options, convention)
+
+
+def as_measure(effects: Effects, measure: str) -> Effects:
+    """The same studies' data as another measure; DataError where the effects were given without data."""
+    entry = measure_named(measure)
+    if entry.key == effects.measure:
+        return effects
+    if effects.given or not set(entry.inputs) <= set(effects.all_data) or not entry.inputs:
+        raise DataError(
+            f"{entry.title} ({entry.key}) needs {' '.join(entry.inputs)} of each study, and these effects were made "
+            f"without them. Make them by effect_sizes from a table that has these columns."
+        )
+    return recomputed(effects, entry, effects.options, effects.convention)
+
+
+def recomputed(effects: Effects, entry: Measure, options: EffectOptions, convention: str) -> Effects:
+    """The effects of the same data by another formula or under other options."""
+    return from_inputs(
+        entry,
+        effects.all_data,
+        effects.columns,
+        effects.all_labels,
+        options,
+        convention,
+        0.95,
+        effects.source,
+        np.arange(len(effects.all_labels)) if effects.all_rows is None else effects.all_rows,
+    )
+
+
+def split_keywords(given: Mapping[str, Any], entry: Measure) -> tuple[dict[str, str], dict[str, Any]]:
+    """Keywords -> columns by our names, and options; a keyword that is neither is refused with the nearest names."""
+    column_names = (*entry.inputs, *GIVEN_NAMES)
+    columns = {name: value for name, value in given.items() if name in column_names and value is not None}
+    options = {name: value for name, value in given.items() if name in OPTION_NAMES}
+    for name in given:
+        if name not in column_names and name not in OPTION_NAMES:
+            known = [*column_names, *OPTION_NAMES]
+            raise OptionError(
+                f"effect_sizes has no keyword {name!r} for the measure {entry.key}.{nearest(name, known)} "
+                f"Columns: {', '.join(column_names)}. Options: {', '.join(OPTION_NAMES)}."
+            )
+    return columns, options
+
+
+def inputs_wanted(entry: Measure, have: Sequence[str], mapped: Mapping[str, str]) -> tuple[str, ...]:
+    """Which columns to read: the measure's own, or a given estimate where it is mapped or all there is."""
+    given = [names for names in GIVEN if names[0] != "estimate" or entry.transformed]
+    asks_for_given = any(name in mapped for name in GIVEN_NAMES)
+    own = bool(entry.inputs) and not asks_for_given
+    if own and (
+        all(name in have or name in mapped for name in entry.inputs) or any(name in mapped for name in entry.inputs)
+    ):
+        return entry.inputs
+    for names in given:
+        if all(name in have or name in mapped for name in names) and all(
+            name in names for name in mapped if name in GIVEN_NAMES
+        ):
+            return names
+    if own:
+        return entry.inputs
+    ways = "; ".join(" ".join(names) for names in given)
+    raise DataError(
+        f"the measure {entry.key} needs given estimates, as one of: {ways}. The columns are: "
+        f'{", ".join(have) or "none"}. Name those that hold them, as in y="…", se="…".'
+    )
+
+
+def from_inputs(
+    entry: Measure,
+    inputs: Mapping[str, FloatArray],
+    columns: Mapping[str, str],
+    label: tuple[str, ...],
+    options: EffectOptions,
+    convention: str,
+    level: float,
+    source: Any,
+    rows: IntArray,
+) -> Effects:
+    """Check the inputs, compute the effects and leave out, with a warning, the studies that have none."""
+    reasons: list[str | None] = [None] * len(label)
+    complete = np.ones(len(label), dtype=np.bool_)
+
+    def leave_out(bad: BoolArray, why: str) -> None:
+        for row in np.flatnonzero(bad & complete):
+            reasons[row] = why
+        np.logical_and(complete, ~bad, out=complete)
+
+    for name, values in inputs.items():
+        leave_out(np.isnan(values), f"{columns[name]} is missing")
+    for name, events in (("n1", "events1"), ("n2", "events2"), ("n", "events")):
+        if name in inputs:
+            nobody = (inputs[name] == 0) & (inputs[events] == 0 if events in inputs else True)
+            leave_out(nobody, f"{columns[name]} is 0: nobody was observed")
+    given = "y" in inputs or "estimate" in inputs
+    checked = StudyData(inputs, columns, label, complete.copy())
+    check_given(checked) if given else CHECKS[entry.inputs](checked)
+    kept = {name: values[complete] for name, values in inputs.items()}
+    computed = computed_from_given(kept, level) if given else computed_from_data(entry, kept, options)
+    inestimable, undefined = np.zeros((2, len(label)), dtype=np.bool_)
+    inestimable[complete] = computed.left_out
+    undefined[complete] = ~(np.isfinite(computed.y) & np.isfinite(computed.v) & (computed.v > 0))
+    keep = ~computed.left_out & (given | ~undefined[complete])
+    at_keep = np.flatnonzero(complete)[keep]
+    leave_out(inestimable, computed.reason)
+    if not given:
+        leave_out(undefined, "its effect size or its sampling variance is not defined")
+    check_effects(computed.y[keep], computed.v[keep], [label[row] for row in at_keep], at_keep)
+    left_out = tuple((label[row], str(why)) for row, why in enumerate(reasons) if why is not None)
+    if left_out:
+        warn_of_exclusions(left_out, len(label))
+    if not keep.any():
+        raise DataError(
+            f"no study is left: all {len(label)} were left out. The first, '{left_out[0][0]}': {left_out[0][1]}."
+        )
+    return Effects(
+        y=computed.y[keep],
+        v=computed.v[keep],
+        measure=entry.key,
+        label=tuple(label[row] for row in at_keep),
+        inputs={name: frozen(values[keep]) for name, values in kept.items()} if not given else {},
+        options=options,
+        convention=convention,
+        given=given,
+        source=source,
+        rows=rows[at_keep],
+        was_corrected=computed.corrected[keep],
+        left_out=left_out,
+        columns=dict(columns),
+        all_data=dict(inputs),
+        all_labels=label,
+        all_rows=rows,
+    )
+
+
+def computed_from_data(entry: Measure, kept: Mapping[str, FloatArray], options: EffectOptions) -> Computed:
+    """The measure's own formula; the caller has checked the inputs."""
+    if entry.compute is None:
+        raise DataError(f"the measure {entry.key} can't be computed from study data; give y with v or se.")
+    if next(iter(kept.values())).size == 0:
+        empty, nobody = np.empty(0), np.empty(0, dtype=np.bool_)
+        return Computed(empty, empty, nobody, nobody, "")
+    # What overflows or is not defined is found by its value, and named, after this.
+    with np.errstate(all="ignore"):
+        return entry.compute(kept, options)
+
+
+def computed_from_given(kept: Mapping[str, FloatArray], level: float) -> Computed:
+    """Given estimates to y and v: from variances, standard errors or confidence intervals."""
+    transform = np.log if "estimate" in kept else np.positive
+    y = transform(kept["estimate"] if "estimate" in kept else kept["y"])
+    if "v" in kept:
+        v = kept["v"]
+    else:
+        if "se" in kept:
+            se = kept["se"]
+        else:
+            width = transform(kept["ci_high"]) - transform(kept["ci_low"])
+            se = width / (2.0 * quantile(level, np.asarray(np.inf)))
+        with np.errstate(over="ignore", under="ignore"):
+            v = se**2
+    nothing = np.zeros(y.shape, dtype=np.bool_)
+    return Computed(y, v, nothing, nothing, "")
+
+
+def warn_of_exclusions(left_out: Sequence[tuple[str, str]], total: int) -> None:
+    """Say who was left out: all of a few, the first of many."""
+    shown = "; ".join(f"'{label}' ({reason})" for label, reason in left_out[:5])
+    more = f"; and {len(left_out) - 5} more" if len(left_out) > 5 else ""
+    warnings.warn(
+        f"{len(left_out)} of {total} studies left out: {shown}{more}. See .excluded.",
+        ExcludedStudiesWarning,
+        stacklevel=4,
+    )

@@ -1,0 +1,185 @@
+"""The only checking of data: what cannot be is refused with the study, the column, the value and the remedy."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from metaanalysis.errors import DataError, DataWarning
+from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class StudyData:
+    """The inputs of all rows, the column that each came from, the rows' labels, and which rows are complete.
+
+    `rows` numbers them in the user's table, where they are not all of it.
+    """
+
+    inputs: Mapping[str, FloatArray]
+    columns: Mapping[str, str]
+    label: Sequence[str]
+    complete: BoolArray
+    rows: IntArray | None = None
+
+    def place(self, row: int) -> str:
+        """Where a row is, for a message. Rows are counted from 1."""
+        return f"in study '{self.label[row]}' (row {(row if self.rows is None else int(self.rows[row])) + 1})"
+
+    def shown(self, name: str, row: int) -> str:
+        """A column and its value in a row, for a message."""
+        return f"{self.columns[name]} ({self.inputs[name][row]:.10g})"
+
+    def refuse(self, bad: BoolArray, sentence: Callable[[int], str], remedy: str) -> None:
+        """Raise DataError for the first complete row among the bad ones, saying how many others there are."""
+        rows = np.flatnonzero(bad & self.complete)
+        if rows.size == 0:
+            return
+        row = int(rows[0])
+        more = f" ({rows.size - 1} more rows have the same problem.)" if rows.size > 1 else ""
+        raise DataError(f"{sentence(row)} {self.place(row)}: {remedy}.{more}")
+
+    def refuse_each(self, names: Sequence[str], bad: Callable[[FloatArray], BoolArray], what: str, remedy: str) -> None:
+        """Refuse a property of single values, column by column."""
+        for name in names:
+            self.refuse(bad(self.inputs[name]), lambda row, name=name: f"{self.shown(name, row)} {what}", remedy)  # type: ignore[misc]
+
+
+def check_finite(data: StudyData) -> None:
+    """No infinite value anywhere."""
+    data.refuse_each(
+        list(data.inputs), lambda x: np.isinf(x), "is infinite", "correct it, or make it missing to leave the study out"
+    )
+
+
+def check_sizes(data: StudyData, names: Sequence[str], at_least: float) -> None:
+    """Group sizes: not below what the measure needs."""
+    data.refuse_each(
+        names,
+        lambda n: n < at_least,
+        f"is below {at_least:g}",
+        f"a group needs at least {at_least:g} participants here; correct it, or make it missing to leave the study out",
+    )
+
+
+def warn_of_fractions(data: StudyData, names: Sequence[str]) -> None:
+    """Counts that are not whole numbers are used, with a warning."""
+    for name in names:
+        x = data.inputs[name]
+        rows = np.flatnonzero(data.complete & (x != np.round(x)))
+        if rows.size:
+            row = int(rows[0])
+            more = f" and {rows.size - 1} more" if rows.size > 1 else ""
+            warnings.warn(
+                f"{data.shown(name, row)} {data.place(row)}{more} is not a whole number, though it counts people or "
+                f"events. It is used as it is.",
+                DataWarning,
+                stacklevel=5,
+            )
+
+
+def check_two_group_counts(data: StudyData) -> None:
+    """Events between 0 and the size of the group."""
+    check_finite(data)
+    names = ("events1", "n1", "events2", "n2")
+    data.refuse_each(names, lambda x: x < 0, "is negative", "a count is 0 or more; correct it")
+    for events, n in (("events1", "n1"), ("events2", "n2")):
+        data.refuse(
+            data.inputs[events] > data.inputs[n],
+            lambda row, events=events, n=n: f"{data.shown(events, row)} exceeds {data.shown(n, row)}",  # type: ignore[misc]
+            f"are the columns swapped, or is {data.columns[n]} the number without the event? Correct it, or map the "
+            f'columns by name, as in {events}="…"',
+        )
+    warn_of_fractions(data, names)
+
+
+def check_two_group_means(data: StudyData) -> None:
+    """Standard deviations above 0, at least two people a group."""
+    check_finite(data)
+    data.refuse_each(("sd1", "sd2"), lambda x: x < 0, "is negative", "a standard deviation is positive; correct it")
+    data.refuse_each(
+        ("sd1", "sd2"),
+        lambda x: x == 0,
+        "is zero",
+        "everyone would have had the same value; correct it, or make it missing to leave the study out",
+    )
+    check_sizes(data, ("n1", "n2"), 2)
+    warn_of_fractions(data, ("n1", "n2"))
+
+
+def check_correlation(data: StudyData) -> None:
+    """Correlations strictly between -1 and 1, sizes of at least 4 (the variance of Fisher's z is 1 / (n - 3))."""
+    check_finite(data)
+    data.refuse_each(
+        ("r",),
+        lambda r: np.abs(r) >= 1,
+        "is not a correlation strictly between -1 and 1",
+        "correct it, or make it missing to leave the study out",
+    )
+    check_sizes(data, ("n",), 4)
+    warn_of_fractions(data, ("n",))
+
+
+def check_given(data: StudyData) -> None:
+    """Given effects are finite, their variances, standard errors or intervals positive and finite."""
+    check_finite(data)
+    for name, what in (("v", "sampling variance"), ("se", "standard error")):
+        if name in data.inputs:
+            data.refuse_each(
+                (name,),
+                lambda x: x <= 0,
+                f"is not a positive {what}",
+                "correct it, or make it missing to leave the study out",
+            )
+    if "estimate" in data.inputs:
+        data.refuse_each(
+            [name for name in ("estimate", "ci_low", "ci_high") if name in data.inputs],
+            lambda x: x <= 0,
+            "is not positive, though the measure is a ratio",
+            "give ratios and their limits as published, or log ratios as y",
+        )
+    if "ci_low" in data.inputs:
+        centre = "estimate" if "estimate" in data.inputs else "y"
+        data.refuse(
+            data.inputs["ci_low"] >= data.inputs["ci_high"],
+            lambda row: f"{data.shown('ci_low', row)} is not below {data.shown('ci_high', row)}",
+            "are the limits swapped? Correct them",
+        )
+        outside = (data.inputs[centre] < data.inputs["ci_low"]) | (data.inputs[centre] > data.inputs["ci_high"])
+        data.refuse(
+            outside,
+            lambda row: (
+                f"{data.shown(centre, row)} lies outside its interval, {data.shown('ci_low', row)} to "
+                f"{data.shown('ci_high', row)}"
+            ),
+            "correct the estimate or the limits, and see that all are on the same scale",
+        )
+
+
+# Beyond these, products of weights and squared effects leave the range of double precision.
+SMALLEST_VARIANCE, LARGEST_VARIANCE, LARGEST_EFFECT = 1e-60, 1e60, 1e60
+
+
+def check_effects(y: FloatArray, v: FloatArray, label: Sequence[str], row: IntArray) -> None:
+    """Effects and variances that can be computed with; y, v: (k,), with their labels and rows of the table."""
+    columns = {"y": "effect size", "v": "sampling variance"}
+    given = StudyData({"y": y, "v": v}, columns, label, np.ones(y.shape, dtype=np.bool_), row)
+    given.refuse_each(
+        ("y",), lambda x: ~(np.abs(x) <= LARGEST_EFFECT), "is too large to compute with", "measure it in larger units"
+    )
+    given.refuse_each(
+        ("v",),
+        lambda x: ~((x >= SMALLEST_VARIANCE) & (x <= LARGEST_VARIANCE)),
+        f"does not lie between {SMALLEST_VARIANCE:g} and {LARGEST_VARIANCE:g}",
+        "correct what it was computed from, or measure in other units",
+    )
+
+
+CHECKS: Mapping[tuple[str, ...], Callable[[StudyData], None]] = {
+    ("events1", "n1", "events2", "n2"): check_two_group_counts,
+    ("mean1", "sd1", "n1", "mean2", "sd2", "n2"): check_two_group_means,
+    ("r", "n"): check_correlation,
+}

@@ -1,0 +1,147 @@
+"""Frames of any make -> arrays of numbers and labels: what is a number, what is missing, what is neither."""
+
+from __future__ import annotations
+
+import decimal
+import numbers
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import numpy as np
+
+from metaanalysis.errors import DataError, nearest
+from metaanalysis.formulas.arrays import FloatArray
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+# A frame of any library that narwhals or Arrow understands, or a mapping of columns.
+FrameLike: TypeAlias = Any
+
+NUMBERS: tuple[type, ...] = (numbers.Real, decimal.Decimal)
+NOT_NUMBERS: tuple[type, ...] = (bool, np.bool_)
+
+
+def open_frame(data: FrameLike) -> nw.DataFrame[Any]:
+    """The frame behind one face, whatever library made it.
+
+    Accepts pandas, Polars, PyArrow and other eager frames, anything with ``__arrow_c_stream__``, and a mapping of columns.
+    """
+    import narwhals as nw
+
+    if isinstance(data, nw.DataFrame):
+        return data
+    if isinstance(data, Mapping):
+        import pandas as pd
+
+        lengths = {str(name): len(column) for name, column in data.items() if hasattr(column, "__len__")}
+        if len(set(lengths.values())) > 1:
+            raise DataError(f"the columns differ in length: {lengths}. Each study needs a value in every column.")
+        data = pd.DataFrame(dict(data))
+    if isinstance(data, list) and data and all(isinstance(row, Mapping) for row in data):
+        import pandas as pd
+
+        data = pd.DataFrame.from_records(data)
+    try:
+        frame = nw.from_native(data)
+    except TypeError:
+        if hasattr(data, "__arrow_c_stream__"):
+            import pyarrow as pa
+
+            return nw.from_native(pa.table(data), eager_only=True)
+        raise DataError(
+            f"a table of studies was expected (a pandas, Polars or Arrow frame, or a dict of columns), "
+            f"not {type(data).__name__}."
+        ) from None
+    except Exception as error:
+        raise DataError(f"this frame can't be read: {error}.") from error
+    if isinstance(frame, nw.LazyFrame):
+        return frame.collect()
+    return cast("nw.DataFrame[Any]", frame)
+
+
+def height(frame: nw.DataFrame[Any]) -> int:
+    """How many rows the frame has."""
+    return int(frame.shape[0])
+
+
+def find_column(frame: nw.DataFrame[Any], name: str, role: str) -> str:
+    """The name of a column that must be there; DataError offers the nearest ones and says how to map another."""
+    if not isinstance(name, str):
+        raise DataError(f"{role} must be given as the name of a column, not as {type(name).__name__}.")
+    if name in frame.columns:
+        return name
+    have = ", ".join(map(str, frame.columns)) or "none"
+    how = f' Name the column that holds it, as in {role}="…".' if name == role else ""
+    raise DataError(
+        f"there is no column {name!r} for {role}.{nearest(name, [str(c) for c in frame.columns])} "
+        f"The columns are: {have}.{how}"
+    )
+
+
+def labels(frame: nw.DataFrame[Any], name: str | None) -> list[str]:
+    """The studies' labels: the column named, else one called study, label or author, else "Study 1", "Study 2", …."""
+    if name is None:
+        name = next((c for c in ("study", "label", "author", "slab", "Study", "Author") if c in frame.columns), None)
+    if name is None:
+        return [f"Study {row + 1}" for row in range(height(frame))]
+    column = find_column(frame, name, "label")
+    return [
+        f"Study {row + 1}" if is_missing(value) else str(value) for row, value in enumerate(frame[column].to_list())
+    ]
+
+
+def is_missing(value: object) -> bool:
+    """None, NaN, NaT, pandas' NA."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):
+        # pandas' NA refuses to be a truth value, and is the only scalar that does.
+        return True
+
+
+def to_floats(values: Sequence[object] | Iterable[object], column: str, label: Sequence[str]) -> FloatArray:
+    """Python objects -> floats, NaN where missing; DataError at the first that is no number."""
+    out: list[float] = []
+    for row, value in enumerate(values):
+        if is_missing(value):
+            out.append(np.nan)
+        elif isinstance(value, NUMBERS) and not isinstance(value, NOT_NUMBERS):
+            out.append(float(cast("float", value)))
+        else:
+            shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "…"
+            raise DataError(
+                f"{column} ({shown}) in study '{label[row]}' (row {row + 1}) is not a number: correct it, make it missing, "
+                f"or convert the column first (pandas.to_numeric)."
+            )
+    return np.array(out, dtype=np.float64)
+
+
+def plain_array(values: Sequence[object] | FloatArray, name: str) -> FloatArray:
+    """Values one a study -> a new array of floats, NaN where missing (or masked); DataError where they are no numbers."""
+    try:
+        raw = np.asarray(values)
+    except ValueError:
+        raise DataError(f"{name} holds values of several lengths; one number a study was expected.") from None
+    if raw.ndim != 1:
+        raise DataError(f"{name} has {raw.ndim} dimensions; one value a study, in one dimension, was expected.")
+    if raw.dtype.kind in "fiu":
+        # A masked value is a missing one, and np.asarray would have brought it back.
+        masked = values.mask if isinstance(values, np.ma.MaskedArray) else False
+        return np.where(masked, np.nan, raw.astype(np.float64))
+    # NumPy may have turned a list of numbers and words into words: the list itself knows better.
+    given = list(values) if isinstance(values, list | tuple) else raw.tolist()
+    return to_floats(given, name, [f"Study {i + 1}" for i in range(raw.size)])
+
+
+def numeric_column(frame: nw.DataFrame[Any], column: str, label: Sequence[str]) -> FloatArray:
+    """A column as a new array of floats, NaN where a value is missing; DataError names the first cell that is no number."""
+    import narwhals as nw
+
+    series = frame[column]
+    if series.dtype.is_numeric() and series.dtype != nw.Decimal:
+        values = series.cast(nw.Float64)
+        return np.array(values.to_numpy(), dtype=np.float64)
+    return to_floats(series.to_list(), column, label)

@@ -1,0 +1,1 @@
+"""All the mathematics: arrays in, arrays out. One question a file."""

@@ -1,0 +1,128 @@
+"""Quadratic forms and traces of P = W - WX (X'WX)^-1 X'W at a trial tau2: what every estimator of tau2 is made of.
+
+Nothing of size k x k is built: with an orthonormal basis B of sqrt(W) X, all of them are sums over studies and p x p matrices.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from metaanalysis.formulas.arrays import FloatArray
+from metaanalysis.formulas.weighted import annihilated, orthonormal_basis
+
+
+class Moments(NamedTuple):
+    """At weights w = 1 / (v + tau2), each of shape (...)."""
+
+    q: FloatArray  # y'Py, the generalised Q
+    yppy: FloatArray  # y'PPy
+    ypppy: FloatArray  # y'PPPy
+    trace_p: FloatArray  # tr P
+    trace_pp: FloatArray  # tr PP
+    trace_w: FloatArray  # tr W
+    trace_ww: FloatArray  # tr WW
+    log_det_xwx: FloatArray  # log |X'WX|
+
+
+def moments_of_mean(e: FloatArray, w: FloatArray) -> Moments:
+    """For the mean alone; e, w: (..., k) with the anchor first (see `weighted.anchor_first`).
+
+        P_ij = w_i (1 - h_i) for i = j, -w_i w_j / sum(w) otherwise,   h = w / sum(w)
+
+    The anchor has the largest weight, so 1 - h is at least 1/2 for the others and a sum over the others for the anchor.
+    """
+    total = w.sum(axis=-1)
+    over = 1.0 / total
+    first, others = w[..., 0], w[..., 1:]
+    rest = others.sum(axis=-1)
+    r = e - (np.vecdot(w, e) * over)[..., np.newaxis]
+    u = w * r
+    w2 = others * others
+    rest2, rest3, rest4 = w2.sum(axis=-1), np.vecdot(w2, others), np.vecdot(w2, w2)
+    anchor = first * rest * over
+    diagonal2 = anchor * anchor + rest2 + over * (over * rest4 - 2.0 * rest3)
+    off_diagonal = (2.0 * first * first * rest2 + np.maximum(rest2 * rest2 - rest4, 0.0)) * over * over
+    spread = u - (np.vecdot(w, u) * over)[..., np.newaxis]
+    return Moments(
+        q=np.vecdot(u, r),
+        yppy=np.vecdot(u, u),
+        ypppy=np.vecdot(w * spread, spread),
+        trace_p=anchor + rest - rest2 * over,
+        trace_pp=diagonal2 + off_diagonal,
+        trace_w=total,
+        trace_ww=first * first + rest2,
+        log_det_xwx=np.log(total),
+    )
+
+
+def score_of_mean(e: FloatArray, w: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Of the moments above only y'PPy, tr P and tr W, for the many points of a scan. e, w: (..., k), anchor first."""
+    total = w.sum(axis=-1)
+    over = 1.0 / total
+    u = w * (e - (np.vecdot(w, e) * over)[..., np.newaxis])
+    others = w[..., 1:]
+    rest = others.sum(axis=-1)
+    return np.vecdot(u, u), w[..., 0] * rest * over + rest - np.vecdot(others, others) * over, total
+
+
+def moments_of_regression(y: FloatArray, w: FloatArray, X: FloatArray) -> Moments:
+    """For a design X (..., k, p); y, w: (..., k).
+
+    With B orthonormal for sqrt(W) X and M = I - BB', P = sqrt(W) M sqrt(W), and
+
+        tr P = sum w (1 - h),   tr PP = sum w^2 (1 - h)^2 + sum over i != j of w_i w_j (B_i . B_j)^2,   h_i = B_i . B_i
+
+    The pairs' sum is ||B'WB||^2 - sum (w h)^2; pairs with a study of large leverage are counted one by one, for in the
+    difference they would cancel.
+    """
+    root = np.sqrt(w)
+    b = orthonormal_basis(X, w)
+    z = annihilated(b.basis, root * np.where(w > 0, y, 0.0))
+    u = root * z
+    mu = annihilated(b.basis, root * u)
+    diagonal = w * b.complements
+    light = w.copy()
+    np.put_along_axis(light, b.heavy, 0.0, axis=-1)
+    inner = np.einsum("...kp,...k,...kq->...pq", b.basis, light, b.basis)
+    light_pairs = (inner * inner).sum(axis=(-1, -2)) - ((light * b.leverages) ** 2).sum(axis=-1)
+    # A pair of a heavy and a light study is met once here and counts twice; a pair of heavy ones is met twice.
+    with_heavy = np.einsum("...k,...kn->...n", w + light, b.products**2)
+    heavy_pairs = (np.take_along_axis(w, b.heavy, axis=-1) * with_heavy).sum(axis=-1)
+    return Moments(
+        q=(z * z).sum(axis=-1),
+        yppy=(u * u).sum(axis=-1),
+        ypppy=(mu * mu).sum(axis=-1),
+        trace_p=diagonal.sum(axis=-1),
+        trace_pp=(diagonal * diagonal).sum(axis=-1) + np.maximum(light_pairs, 0.0) + heavy_pairs,
+        trace_w=w.sum(axis=-1),
+        trace_ww=(w * w).sum(axis=-1),
+        log_det_xwx=2.0 * np.log(np.diagonal(b.triangle, axis1=-2, axis2=-1)).sum(axis=-1),
+    )
+
+
+def moments_of_known_mean(e: FloatArray, w: FloatArray) -> Moments:
+    """With no coefficient to estimate, P = W; e: (..., k), deviations from the known mean."""
+    u = w * e
+    w2 = w * w
+    total = w.sum(axis=-1)
+    squares = w2.sum(axis=-1)
+    return Moments(
+        q=(u * e).sum(axis=-1),
+        yppy=(u * u).sum(axis=-1),
+        ypppy=(w * u * u).sum(axis=-1),
+        trace_p=total,
+        trace_pp=squares,
+        trace_w=total,
+        trace_ww=squares,
+        log_det_xwx=np.zeros_like(total),
+    )
+
+
+def moments(y: FloatArray, v: FloatArray, tau2: FloatArray, X: FloatArray | None) -> Moments:
+    """The moments at tau2 (...); for the mean (X None) y and v are anchored. X without columns: y are deviations."""
+    w = 1.0 / (v + tau2[..., np.newaxis])
+    if X is not None and X.shape[-1] == 0:
+        return moments_of_known_mean(y, w)
+    return moments_of_mean(y, w) if X is None else moments_of_regression(y, w, X)

@@ -1,0 +1,67 @@
+"""The estimators of the between-study variance by name, and the one place where an estimate is cut off at 0."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from metaanalysis.formulas.arrays import FloatArray
+from metaanalysis.formulas.solve import Solution, Status
+from metaanalysis.formulas.tau2_iterative import (
+    empirical_bayes,
+    maximum_likelihood,
+    median_unbiased_paule_mandel,
+    paule_mandel,
+    restricted_maximum_likelihood,
+    unsolvable,
+)
+from metaanalysis.formulas.tau2_moments import (
+    dersimonian_laird,
+    hedges,
+    hunter_schmidt,
+    hunter_schmidt_corrected,
+    sidik_jonkman,
+    two_step_dersimonian_laird,
+)
+from metaanalysis.formulas.weighted import residual_df
+from metaanalysis.registry import Entry, Registry
+
+# (y, v, X) -> tau2 (...), or a Solution where it was iterated.
+Tau2Function: TypeAlias = Callable[[FloatArray, FloatArray, FloatArray | None], FloatArray | Solution]
+
+TAU2: Registry[Tau2Function] = Registry(
+    "tau2",
+    {
+        "REML": Entry(restricted_maximum_likelihood, "restricted maximum likelihood", "viechtbauer2005"),
+        "DL": Entry(dersimonian_laird, "DerSimonian-Laird", "dersimonian1986"),
+        "PM": Entry(paule_mandel, "Paule-Mandel", "paule1982"),
+        "ML": Entry(maximum_likelihood, "maximum likelihood", "hardy1996"),
+        "EB": Entry(empirical_bayes, "empirical Bayes", "morris1983"),
+        "HE": Entry(hedges, "Hedges", "hedges1985"),
+        "HS": Entry(hunter_schmidt, "Hunter-Schmidt", "hunter1990"),
+        "HSk": Entry(hunter_schmidt_corrected, "Hunter-Schmidt, corrected for small k", "brannick2019"),
+        "SJ": Entry(sidik_jonkman, "Sidik-Jonkman", "sidik2005"),
+        "DL2": Entry(two_step_dersimonian_laird, "two-step DerSimonian-Laird", "dersimonian2007"),
+        "PMM": Entry(median_unbiased_paule_mandel, "median-unbiased Paule-Mandel", "viechtbauer2021"),
+    },
+)
+
+
+def estimate_tau2(function: Tau2Function, y: FloatArray, v: FloatArray, X: FloatArray | None = None) -> Solution:
+    """The between-study variance, 0 where its estimate is negative, with a status a problem.
+
+    y, v: (..., k); X: (..., k, p) or None. NaN where there are no more studies than coefficients.
+    """
+    lead = v.shape[:-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        answer = function(y, v, X)
+    if isinstance(answer, Solution):
+        return answer
+    raw = np.asarray(answer, dtype=np.float64)
+    status = unsolvable(y, v, residual_df(1.0 / v, X))
+    status = np.where((status == int(Status.CONVERGED)) & np.isnan(raw), int(Status.NOT_CONVERGED), status)
+    value = np.where(status == int(Status.CONVERGED), np.maximum(raw, 0.0), np.nan)
+    status = np.where((status == int(Status.CONVERGED)) & (value == 0), int(Status.AT_ZERO), status)
+    return Solution(value, status.astype(np.intp), np.zeros(lead, dtype=np.intp))

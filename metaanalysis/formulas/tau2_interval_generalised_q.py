@@ -1,0 +1,67 @@
+"""Confidence interval of the between-study variance from the exact distribution of a generalised Q with fixed weights."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import optimize
+
+from metaanalysis.formulas.arrays import FloatArray
+from metaanalysis.formulas.quadratic_forms import orthonormal_basis, upper_tail
+from metaanalysis.formulas.solve import Status
+from metaanalysis.formulas.tau2_interval import Tau2Interval
+from metaanalysis.formulas.weighted import inverse_variance_weights, residual_df, weighted_least_squares
+
+
+def generalised_q(
+    y: FloatArray, v: FloatArray, X: FloatArray | None, level: float, a: FloatArray | None = None
+) -> Tau2Interval:
+    """The values of tau2 under which the observed Q_a = sum a (y - X b)^2 is neither too large nor too small.
+
+        low:  P(Q_a >= q; tau2) = (1 - level)/2,   high:  P(Q_a <= q; tau2) = (1 - level)/2
+
+    y, v: (..., k); X: (..., k, p) or None; a: (..., k) fixed weights, by default 1 / v.
+    Source: Biggerstaff & Jackson (2008) with weights 1 / v; Jackson (2013) for any weights.
+    """
+    a = inverse_variance_weights(v) if a is None else np.broadcast_to(a, v.shape)
+    lead = v.shape[:-1]
+    k = v.shape[-1]
+    q = weighted_least_squares(y, a, X).q.reshape(-1)
+    df = residual_df(1.0 / v, X).reshape(-1)
+    n = q.size
+    a_rows, v_rows = a.reshape(n, k), v.reshape(n, k)
+    designs = None if X is None else np.broadcast_to(X, (*lead, k, X.shape[-1])).reshape(n, k, X.shape[-1])
+    limits = np.full((2, n), np.nan)
+    statuses = np.full((2, n), Status.TOO_FEW_STUDIES, dtype=np.intp)
+    alpha = (1.0 - level) / 2.0
+    for row in np.flatnonzero(df > 0):
+        carries = a_rows[row] > 0
+        design = None if designs is None else designs[row][carries]
+        for side, probability in ((0, alpha), (1, 1.0 - alpha)):
+            limits[side, row], statuses[side, row] = solve_tail(
+                float(q[row]), a_rows[row][carries], v_rows[row][carries], design, probability
+            )
+    return Tau2Interval(
+        limits[0].reshape(lead), limits[1].reshape(lead), statuses[0].reshape(lead), statuses[1].reshape(lead)
+    )
+
+
+def solve_tail(
+    q: float, a: FloatArray, v: FloatArray, X: FloatArray | None, probability: float
+) -> tuple[float, Status]:
+    """The tau2 at which P(Q_a >= q; tau2), which increases with tau2, equals a probability; 0 where it is above it at 0."""
+    basis = orthonormal_basis(a, X)
+
+    def excess(tau2: float) -> float:
+        return upper_tail(q, (v + tau2) * a, basis) - probability
+
+    if excess(0.0) >= 0:
+        return 0.0, Status.AT_ZERO if probability < 0.5 else Status.NO_SOLUTION
+    high = max(q / float(a.sum()), float(v.min()))
+    for _ in range(200):
+        if excess(high) > 0:
+            break
+        high *= 4.0
+    else:
+        return np.nan, Status.NOT_CONVERGED
+    root = optimize.brentq(excess, 0.0, high, xtol=1e-14 * high, rtol=1e-13, maxiter=500)
+    return float(root), Status.CONVERGED

@@ -1,0 +1,160 @@
+"""Weighted least squares: the one linear fit beneath every model.
+
+Shapes throughout: y, w (..., k); X (..., k, p), or None for the mean alone (p = 1). A study of weight 0, which is a study
+of infinite variance, takes part in nothing and is not counted.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from metaanalysis.formulas.arrays import FloatArray, IntArray
+
+
+class WeightedFit(NamedTuple):
+    """A weighted least-squares fit; `covariance` is (X'WX)^-1, right where the weights are inverse variances."""
+
+    coefficients: FloatArray  # (..., p)
+    covariance: FloatArray  # (..., p, p)
+    residuals: FloatArray  # (..., k)
+    leverages: FloatArray  # (..., k)
+    complements: FloatArray  # (..., k): 1 - leverage, without the cancellation
+    q: FloatArray  # (...): the weighted sum of squared residuals
+
+
+def inverse_variance_weights(v: FloatArray, tau2: FloatArray | float = 0.0) -> FloatArray:
+    """W = 1 / (v + tau2); 0 for an infinite variance. v: (..., k); tau2: (...)."""
+    return 1.0 / (v + np.asarray(tau2, dtype=np.float64)[..., np.newaxis])
+
+
+def count(w: FloatArray) -> FloatArray:
+    """k, the number of studies that carry weight. w: (..., k). Returns (...)."""
+    return np.asarray(np.count_nonzero(w, axis=-1), dtype=np.float64)
+
+
+def residual_df(w: FloatArray, X: FloatArray | None) -> FloatArray:
+    """K - p. Returns (...)."""
+    return count(w) - (1 if X is None else X.shape[-1])
+
+
+def anchor_first(y: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The studies with the most precise one in front, and effects counted from its own.
+
+    Sums over the rest then never cancel against the one that dominates: y + 1e8 and variance ratios of 1e12 lose nothing.
+    y, v: (..., k). Returns e = y - y_anchor and v, both with the anchor at index 0.
+    """
+    at = np.argmin(v, axis=-1, keepdims=True)
+    if not at.any():
+        return np.where(np.isinf(v), 0.0, y - y[..., :1]), v
+    y_anchor = np.take_along_axis(y, at, axis=-1)
+    e = np.where(np.isinf(v), 0.0, y - y_anchor)
+    v_anchor = np.take_along_axis(v, at, axis=-1)
+    e_first, v_first = e.copy(), v.copy()
+    np.put_along_axis(e_first, at, e[..., :1], axis=-1)
+    np.put_along_axis(v_first, at, v[..., :1], axis=-1)
+    e_first[..., :1] = 0.0
+    v_first[..., :1] = v_anchor
+    return e_first, v_first
+
+
+def weighted_mean(y: FloatArray, w: FloatArray) -> WeightedFit:
+    """The weighted mean, sum(w y) / sum(w), with variance 1 / sum(w). y, w: (..., k)."""
+    at = np.argmax(w, axis=-1, keepdims=True)
+    anchor = np.take_along_axis(y, at, axis=-1)
+    carries = w > 0
+    e = np.where(carries, y - anchor, 0.0)
+    total = w.sum(axis=-1, keepdims=True)
+    shift = (w * e).sum(axis=-1, keepdims=True) / total
+    residuals = np.where(carries, e - shift, y - (anchor + shift))
+    leverages = w / total
+    complements = 1.0 - leverages
+    others = w.copy()
+    np.put_along_axis(others, at, 0.0, axis=-1)
+    np.put_along_axis(complements, at, others.sum(axis=-1, keepdims=True) / total, axis=-1)
+    q = (w * np.where(carries, residuals, 0.0) ** 2).sum(axis=-1)
+    return WeightedFit(anchor + shift, 1.0 / total[..., np.newaxis], residuals, leverages, complements, q)
+
+
+class Basis(NamedTuple):
+    """B, orthonormal, with sqrt(W) X = B T, and what its rows say of the studies' leverages.
+
+    At most `heavy` studies can have a leverage above 3/4; for these, 1 - leverage is taken from the others' rows.
+    """
+
+    basis: FloatArray  # B (..., k, p)
+    triangle: FloatArray  # T (..., p, p), upper triangular
+    leverages: FloatArray  # (..., k): the squared lengths of B's rows
+    complements: FloatArray  # (..., k): 1 - leverage, without the cancellation
+    heavy: IntArray  # (..., heavy): the studies of the largest leverages
+    products: FloatArray  # (..., k, heavy): B_i . B_j of each study i with each heavy one j, 0 for i = j
+
+
+def orthonormal_basis(X: FloatArray, w: FloatArray) -> Basis:
+    """B and T of sqrt(W) X = B T by Gram and Schmidt's method, twice over; X: (..., k, p), w: (..., k).
+
+    Each study's row keeps its own relative precision, whatever the ratio of the weights; Householder's reflections would
+    mix the rows. As M = I - BB' is a projection, c = 1 - h of a study obeys c = c^2 + s with s = sum (B_i . B_j)^2 over
+    the others, so that c = 2 s / (1 + sqrt(1 - 4 s)) where h > 1/2.
+    """
+    columns = np.sqrt(w)[..., np.newaxis] * X
+    k, p = columns.shape[-2:]
+    basis = np.empty_like(columns)
+    triangle = np.zeros((*columns.shape[:-2], p, p))
+    for j in range(p):
+        column, before = columns[..., j], basis[..., :j]
+        for _ in range(2):
+            along = np.einsum("...kp,...k->...p", before, column)
+            column = column - np.einsum("...kp,...p->...k", before, along)
+            triangle[..., :j, j] += along
+        length = np.sqrt((column * column).sum(axis=-1))
+        triangle[..., j, j] = length
+        basis[..., j] = column / length[..., np.newaxis]
+    leverages = (basis * basis).sum(axis=-1)
+    # The leverages add up to p, so that fewer than 4 p / 3 of them exceed 3/4.
+    several = min(k, max(4 * p - 1, 0) // 3)
+    heavy = np.argpartition(leverages, min(k - several, k - 1), axis=-1)[..., k - several :]
+    rows = np.take_along_axis(basis, heavy[..., np.newaxis], axis=-2)
+    products = np.einsum("...kp,...np->...kn", basis, rows)
+    np.put_along_axis(products, heavy[..., np.newaxis, :], 0.0, axis=-2)
+    s = (products * products).sum(axis=-2)
+    near_one = 2.0 * s / (1.0 + np.sqrt(np.maximum(1.0 - 4.0 * s, 0.0)))
+    complements = 1.0 - leverages
+    plain = np.take_along_axis(complements, heavy, axis=-1)
+    np.put_along_axis(complements, heavy, np.where(plain < 0.25, near_one, plain), axis=-1)
+    return Basis(basis, triangle, leverages, complements, heavy, products)
+
+
+def annihilated(basis: FloatArray, z: FloatArray) -> FloatArray:
+    """(I - BB')z, the part of z (..., k) that B (..., k, p) leaves unexplained."""
+    # Twice is enough: the second pass removes what rounding left of the first.
+    for _ in range(2):
+        z = z - np.einsum("...kp,...p->...k", basis, np.einsum("...kp,...k->...p", basis, z))
+    return z
+
+
+def weighted_least_squares(y: FloatArray, w: FloatArray, X: FloatArray | None = None) -> WeightedFit:
+    """Minimise sum(w (y - X b)^2): with sqrt(W) X = B T, b = T^-1 B' sqrt(W) y and (X'WX)^-1 = T^-1 T^-1'.
+
+    y, w: (..., k); X: (..., k, p) of full column rank, or None for the mean.
+    """
+    if X is None:
+        return weighted_mean(y, w)
+    b = orthonormal_basis(X, w)
+    root = np.sqrt(w)
+    carries = w > 0
+    z = root * np.where(carries, y, 0.0)
+    inverse = np.linalg.solve(b.triangle, np.broadcast_to(np.eye(X.shape[-1]), b.triangle.shape))
+    coefficients = np.zeros(b.triangle.shape[:-1])
+    unexplained = z
+    # The second round refines: what is left of z after the first still holds its rounding.
+    for _ in range(2):
+        along = np.einsum("...kp,...k->...p", b.basis, unexplained)
+        unexplained = unexplained - np.einsum("...kp,...p->...k", b.basis, along)
+        coefficients = coefficients + np.einsum("...pq,...q->...p", inverse, along)
+    fitted = np.einsum("...kp,...p->...k", X, coefficients)
+    residuals = np.where(carries, unexplained / np.where(carries, root, 1.0), y - fitted)
+    covariance = np.asarray(inverse @ np.swapaxes(inverse, -1, -2))
+    q = (unexplained * unexplained).sum(axis=-1)
+    return WeightedFit(coefficients, covariance, residuals, b.leverages, b.complements, q)

@@ -1,0 +1,120 @@
+"""Pool subgroups, and test whether they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from metaanalysis.conventions import convention_named, override
+from metaanalysis.effects import Effects, as_measure, under_convention
+from metaanalysis.effects.columns import is_missing
+from metaanalysis.errors import DataError, OptionError
+from metaanalysis.formulas.heterogeneity import chi2_upper_tail
+from metaanalysis.formulas.tau2 import TAU2, estimate_tau2
+from metaanalysis.formulas.weighted import inverse_variance_weights, weighted_mean
+from metaanalysis.models.pool import fitted, pool, settled_for_interval, settled_for_tables
+from metaanalysis.options import choose
+from metaanalysis.results import Pooled, Subgroups
+
+
+def subgroups(
+    effects: Effects,
+    by: str | Sequence[object],
+    *,
+    tau2_sharing: str = "separate",
+    **options: Any,
+) -> Subgroups:
+    """Pool each subgroup of studies, and test for differences between the subgroups.
+
+    Parameters
+    ----------
+    effects
+        `Effects` from `effect_sizes`.
+    by
+        A column of the table that the effects were made from, or one value a study.
+    tau2_sharing
+        ``separate``: each subgroup has its own between-study variance (default, as in Review Manager). ``common``: they
+        share one, estimated within subgroups.
+    **options
+        As for `pool`.
+
+    Returns
+    -------
+    Subgroups
+        ``groups``, ``overall``, ``q_between``, ``q_between_df``, ``q_between_p_value``.
+
+    Notes
+    -----
+    Q between is the weighted sum of squared deviations of the subgroups' estimates, with the reciprocals of their squared
+    standard errors for weights; under the null hypothesis chi-squared with one degree of freedom fewer than there are
+    subgroups. Under the common-effect inverse-variance model it is Q minus the sum of the subgroups' Q.
+
+    Examples
+    --------
+    >>> import metaanalysis as ma
+    >>> effects = ma.effect_sizes(ma.load_dataset("bcg"), "RR")
+    >>> found = ma.subgroups(effects, by="alloc", tau2="DL")
+    >>> found.test_sentence()
+    'Q = 1.54, df = 2 (p = 0.4638)'
+    """
+    sharing = choose("tau2_sharing", tau2_sharing, ("separate", "common"))
+    given: dict[str, Any] = {"model": None, "ci": None, "tau2": None, "prediction": None, **options}
+    name = given.pop("convention", None) or effects.convention
+    settled = settled_for_interval(settled_for_tables(override(convention_named(name).pool, given), given), given)
+    overall = pool(effects, convention=name, **options_without(options, "convention"))
+    used = (
+        as_measure(under_convention(effects, name), "PETO")
+        if settled.method == "peto"
+        else under_convention(effects, name)
+    )
+    values = group_values(used, effects, by)
+    names = list(dict.fromkeys(values))
+    masks = {group: np.array([value == group for value in values]) for group in names}
+    shared: float | None = None
+    if sharing == "common":
+        if settled.method != "inverse-variance" or settled.model != "random":
+            raise OptionError("tau2_sharing='common' applies to the random-effects inverse-variance model alone.")
+        X = np.stack([mask.astype(np.float64) for mask in masks.values()], axis=-1)
+        found = estimate_tau2(TAU2.entry(settled.tau2).function, np.asarray(used.y), np.asarray(used.v), X)
+        if np.isnan(found.x):
+            raise DataError("no subgroup has two studies, so that a common tau2 can't be estimated within subgroups.")
+        shared = float(found.x)
+    groups = {group: fitted(used.subset(mask), settled, name, shared) for group, mask in masks.items()}
+    q, df, p = between(list(groups.values()))
+    notes = ("there is one group only: nothing to compare",) if len(groups) == 1 else ()
+    label = by if isinstance(by, str) else "group"
+    return Subgroups(groups, overall, q, df, p, label, sharing, notes)
+
+
+def options_without(options: dict[str, Any], name: str) -> dict[str, Any]:
+    """The options but one."""
+    return {key: value for key, value in options.items() if key != name}
+
+
+def group_values(used: Effects, original: Effects, by: str | Sequence[object]) -> list[str]:
+    """The group of each study, as text; DataError where one is missing."""
+    if isinstance(by, str):
+        raw = list(used.column(by))
+    else:
+        raw = list(by)
+        if len(raw) != used.k:
+            also = "" if used.k == original.k else f" ({original.k} before the convention left some out)"
+            raise DataError(f"by has {len(raw)} values for {used.k} studies{also}: each study needs one.")
+    for value, label in zip(raw, used.label, strict=True):
+        if is_missing(value):
+            raise DataError(
+                f"the subgroup of study '{label}' is missing ({by if isinstance(by, str) else 'by'}): "
+                f"name it, or leave the study out first."
+            )
+    return [f"{value:g}" if isinstance(value, float) else str(value) for value in raw]
+
+
+def between(fits: Sequence[Pooled]) -> tuple[float, int, float]:
+    """Q between subgroups, its degrees of freedom and p."""
+    estimates = np.array([fit.estimate for fit in fits])
+    variances = np.array([fit.se for fit in fits]) ** 2
+    q = weighted_mean(estimates, inverse_variance_weights(variances)).q
+    df = len(fits) - 1
+    return float(q), df, float(chi2_upper_tail(q, np.asarray(float(df))))

@@ -1,0 +1,254 @@
+"""The literature behind every formula: citation key -> reference.
+
+A DOI stands only where it is certain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One publication."""
+
+    authors: str
+    year: int
+    title: str
+    source: str
+    doi: str | None = None
+
+    def __str__(self) -> str:
+        stop = "" if self.title.endswith("?") else "."
+        text = f"{self.authors} ({self.year}). {self.title}{stop} {self.source}."
+        return text if self.doi is None else f"{text} doi:{self.doi}"
+
+    @property
+    def short(self) -> str:
+        """As in running text: "DerSimonian & Laird 1986", "Viechtbauer 2005", "Veroniki et al. 2019"."""
+        names = [part.strip().rsplit(" ", maxsplit=1)[0] for part in self.authors.split(",")]
+        if len(names) == 1:
+            who = names[0]
+        elif len(names) == 2:
+            who = f"{names[0]} & {names[1]}"
+        else:
+            who = f"{names[0]} et al."
+        return f"{who} {self.year}"
+
+
+REFERENCES: Mapping[str, Reference] = MappingProxyType(
+    {
+        "biggerstaff1997": Reference(
+            "Biggerstaff BJ, Tweedie RL",
+            1997,
+            "Incorporating variability in estimates of heterogeneity in the random effects model in meta-analysis",
+            "Statistics in Medicine 16, 753-768",
+        ),
+        "biggerstaff2008": Reference(
+            "Biggerstaff BJ, Jackson D",
+            2008,
+            "The exact distribution of Cochran's heterogeneity statistic in one-way random effects meta-analysis",
+            "Statistics in Medicine 27, 6093-6110",
+        ),
+        "henmi2010": Reference(
+            "Henmi M, Copas JB",
+            2010,
+            "Confidence intervals for random effects meta-analysis and robustness to publication bias",
+            "Statistics in Medicine 29, 2969-2983",
+        ),
+        "jackson2013": Reference(
+            "Jackson D",
+            2013,
+            "Confidence intervals for the between-study variance in random effects meta-analysis using generalised Cochran "
+            "heterogeneity statistics",
+            "Research Synthesis Methods 4, 220-229",
+        ),
+        "partlett2017": Reference(
+            "Partlett C, Riley RD",
+            2017,
+            "Random effects meta-analysis: coverage performance of 95% confidence and prediction intervals following REML "
+            "estimation",
+            "Statistics in Medicine 36, 301-317",
+        ),
+        "brannick2019": Reference(
+            "Brannick MT, Potter SM, Benitez B, Morris SB",
+            2019,
+            "Bias and precision of alternate estimators in meta-analysis",
+            "Organizational Research Methods 22, 490-514",
+        ),
+        "cochran1954": Reference(
+            "Cochran WG",
+            1954,
+            "The combination of estimates from different experiments",
+            "Biometrics 10, 101-129",
+        ),
+        "dersimonian1986": Reference(
+            "DerSimonian R, Laird N",
+            1986,
+            "Meta-analysis in clinical trials",
+            "Controlled Clinical Trials 7, 177-188",
+            "10.1016/0197-2456(86)90046-2",
+        ),
+        "dersimonian2007": Reference(
+            "DerSimonian R, Kacker R",
+            2007,
+            "Random-effects model for meta-analysis of clinical trials: an update",
+            "Contemporary Clinical Trials 28, 105-114",
+            "10.1016/j.cct.2006.04.004",
+        ),
+        "follmann1999": Reference(
+            "Follmann DA, Proschan MA",
+            1999,
+            "Valid inference in random effects meta-analysis",
+            "Biometrics 55, 732-737",
+        ),
+        "greenland1985": Reference(
+            "Greenland S, Robins JM",
+            1985,
+            "Estimation of a common effect parameter from sparse follow-up data",
+            "Biometrics 41, 55-68",
+        ),
+        "hardy1996": Reference(
+            "Hardy RJ, Thompson SG",
+            1996,
+            "A likelihood approach to meta-analysis with random effects",
+            "Statistics in Medicine 15, 619-629",
+        ),
+        "hartung2001": Reference(
+            "Hartung J, Knapp G",
+            2001,
+            "A refined method for the meta-analysis of controlled clinical trials with binary outcome",
+            "Statistics in Medicine 20, 3875-3889",
+            "10.1002/sim.1009",
+        ),
+        "hedges1981": Reference(
+            "Hedges LV",
+            1981,
+            "Distribution theory for Glass's estimator of effect size and related estimators",
+            "Journal of Educational Statistics 6, 107-128",
+        ),
+        "hedges1985": Reference("Hedges LV, Olkin I", 1985, "Statistical methods for meta-analysis", "Academic Press"),
+        "higgins2002": Reference(
+            "Higgins JPT, Thompson SG",
+            2002,
+            "Quantifying heterogeneity in a meta-analysis",
+            "Statistics in Medicine 21, 1539-1558",
+            "10.1002/sim.1186",
+        ),
+        "higgins2009": Reference(
+            "Higgins JPT, Thompson SG, Spiegelhalter DJ",
+            2009,
+            "A re-evaluation of random-effects meta-analysis",
+            "Journal of the Royal Statistical Society A 172, 137-159",
+            "10.1111/j.1467-985X.2008.00552.x",
+        ),
+        "hunter1990": Reference(
+            "Hunter JE, Schmidt FL",
+            1990,
+            "Methods of meta-analysis: correcting error and bias in research findings",
+            "Sage",
+        ),
+        "knapp2003": Reference(
+            "Knapp G, Hartung J",
+            2003,
+            "Improved tests for a random effects meta-regression with a single covariate",
+            "Statistics in Medicine 22, 2693-2710",
+            "10.1002/sim.1482",
+        ),
+        "mantel1959": Reference(
+            "Mantel N, Haenszel W",
+            1959,
+            "Statistical aspects of the analysis of data from retrospective studies of disease",
+            "Journal of the National Cancer Institute 22, 719-748",
+        ),
+        "morris1983": Reference(
+            "Morris CN",
+            1983,
+            "Parametric empirical Bayes inference: theory and applications",
+            "Journal of the American Statistical Association 78, 47-55",
+        ),
+        "nagashima2019": Reference(
+            "Nagashima K, Noma H, Furukawa TA",
+            2019,
+            "Prediction intervals for random-effects meta-analysis: a confidence distribution approach",
+            "Statistical Methods in Medical Research 28, 1689-1702",
+        ),
+        "paule1982": Reference(
+            "Paule RC, Mandel J",
+            1982,
+            "Consensus values and weighting factors",
+            "Journal of Research of the National Bureau of Standards 87, 377-385",
+        ),
+        "robins1986": Reference(
+            "Robins J, Breslow N, Greenland S",
+            1986,
+            "Estimators of the Mantel-Haenszel variance consistent in both sparse data and large-strata limiting models",
+            "Biometrics 42, 311-323",
+        ),
+        "sato1989": Reference(
+            "Sato T, Greenland S, Robins JM",
+            1989,
+            "On the variance estimator for the Mantel-Haenszel risk difference",
+            "Biometrics 45, 1323-1324",
+        ),
+        "sidik2002": Reference(
+            "Sidik K, Jonkman JN",
+            2002,
+            "A simple confidence interval for meta-analysis",
+            "Statistics in Medicine 21, 3153-3159",
+        ),
+        "sidik2005": Reference(
+            "Sidik K, Jonkman JN",
+            2005,
+            "Simple heterogeneity variance estimation for meta-analysis",
+            "Journal of the Royal Statistical Society C 54, 367-384",
+        ),
+        "thompson2002": Reference(
+            "Thompson SG, Higgins JPT",
+            2002,
+            "How should meta-regression analyses be undertaken and interpreted?",
+            "Statistics in Medicine 21, 1559-1573",
+            "10.1002/sim.1187",
+        ),
+        "veroniki2019": Reference(
+            "Veroniki AA, Jackson D, Bender R, Kuss O, Langan D, Higgins JPT, Knapp G, Salanti G",
+            2019,
+            "Methods to calculate uncertainty in the estimated overall effect size from a random-effects meta-analysis",
+            "Research Synthesis Methods 10, 23-43",
+        ),
+        "viechtbauer2005": Reference(
+            "Viechtbauer W",
+            2005,
+            "Bias and efficiency of meta-analytic variance estimators in the random-effects model",
+            "Journal of Educational and Behavioral Statistics 30, 261-293",
+            "10.3102/10769986030003261",
+        ),
+        "viechtbauer2007": Reference(
+            "Viechtbauer W",
+            2007,
+            "Confidence intervals for the amount of heterogeneity in meta-analysis",
+            "Statistics in Medicine 26, 37-52",
+            "10.1002/sim.2514",
+        ),
+        "viechtbauer2021": Reference(
+            "Viechtbauer W",
+            2021,
+            "Median-unbiased estimators for the amount of heterogeneity in meta-analysis",
+            "European Congress of Methodology, Valencia",
+        ),
+        "yusuf1985": Reference(
+            "Yusuf S, Peto R, Lewis J, Collins R, Sleight P",
+            1985,
+            "Beta blockade during and after myocardial infarction: an overview of the randomized trials",
+            "Progress in Cardiovascular Diseases 27, 335-371",
+            "10.1016/S0033-0620(85)80003-7",
+        ),
+    }
+)
+
+
+def reference(key: str) -> Reference:
+    """The reference of a citation key."""
+    return REFERENCES[key]
