@@ -1,0 +1,7 @@
+"""The command line: `metaanalysis reproduce`, `audit`, `pool` and `datasets`."""
+
+from __future__ import annotations
+
+from metaanalysis.cli.command import main
+
+__all__ = ["main"]

@@ -1,0 +1,140 @@
+"""`metaanalysis pool`: from a CSV file of studies to a pooled estimate and its forest plot."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import Field, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from metaanalysis.results import Pooled, Subgroups
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the parser."""
+    from metaanalysis.conventions import CONVENTIONS
+    from metaanalysis.effects import MEASURES
+    from metaanalysis.effects.calculate import GIVEN_NAMES
+    from metaanalysis.formulas.prediction import PREDICTION
+    from metaanalysis.formulas.tau2 import TAU2
+    from metaanalysis.options import CI_CHOICES, METHODS, MODELS, EffectOptions, PoolOptions
+
+    command = commands.add_parser(
+        "pool",
+        help="pool the studies of a CSV file",
+        usage="metaanalysis pool STUDIES.csv --measure RR [options]",
+        description="Compute the effect sizes of the studies in a CSV file, one row a study, and pool them.",
+        allow_abbrev=False,
+    )
+    command.add_argument("file", metavar="STUDIES.csv", help="data in UTF-8, one row a study; - reads standard input")
+    command.add_argument("--measure", required=True, help=f"one of: {', '.join(MEASURES)}")
+    command.add_argument(
+        "--label", metavar="COLUMN", help="column that names the studies (default: study, label or author)"
+    )
+    command.add_argument("--by", metavar="COLUMN", help="column of subgroups")
+    command.add_argument("--tau2-sharing", help="tau² of subgroups: separate (default) or common")
+    command.add_argument("--forest", metavar="FILE", help="write a forest plot, such as forest.svg, .pdf or .png")
+    command.add_argument("--json", metavar="FILE.json", help="write every number; NaN and infinity as null")
+
+    model = command.add_argument_group("model")
+    model.add_argument("--convention", help=f"program whose numbers to reproduce: {', '.join(CONVENTIONS)}")
+    choices = {"model": MODELS, "method": METHODS, "tau2": TAU2, "ci": CI_CHOICES, "prediction": PREDICTION}
+    for field in fields(PoolOptions):
+        said = f"one of: {', '.join(choices[field.name])}" if field.name in choices else None
+        _add_option(model, field, said or _HELP.get(field.name))
+
+    effects = command.add_argument_group("effect sizes")
+    effects.add_argument("--ci-level", metavar="LEVEL", help="level of given confidence intervals (default: 0.95)")
+    for field in fields(EffectOptions):
+        _add_option(effects, field, _HELP.get(field.name))
+
+    columns = command.add_argument_group("columns, where the file calls them otherwise")
+    names = dict.fromkeys([name for measure in MEASURES.values() for name in measure.inputs] + list(GIVEN_NAMES))
+    for name in names:
+        columns.add_argument(_flag(name), metavar="COLUMN")
+    command.set_defaults(
+        run=run,
+        for_effects=(*names, *(field.name for field in fields(EffectOptions)), "label", "convention", "ci_level"),
+        for_pool=(*(field.name for field in fields(PoolOptions)), "convention"),
+    )
+
+
+_HELP = {
+    "i2": "whether I² comes from tau2 or q",
+    "corrected_tables": "pool continuity-corrected counts by Mantel-Haenszel",
+    "risk_difference_variance": "of Mantel-Haenszel risk differences: sato or greenland-robins",
+    "level": "level of the intervals (default: 0.95)",
+    "add": "continuity correction: how much to add to each cell (default: 0.5)",
+    "to": "to which studies: only0, all, if0all or none",
+    "addition": "how: constant or treatment-arm",
+    "risk_ratio_denominator": "what enters the group sizes of a corrected risk ratio: cells, events or none",
+    "double_zero": "keep or drop studies with no events in both groups",
+    "risk_difference": "whether the correction enters both estimate and variance, or the variance alone",
+    "peto": "whether a study's own Peto odds ratio uses corrected or raw counts",
+    "smd_correction": "small-sample correction of standardised mean differences",
+    "smd_variance": "variance of standardised mean differences",
+    "md_variance": "variance of mean differences",
+}
+
+
+def _add_option(group: Any, field: Field[Any], said: str | None) -> None:
+    """An option of the library as one of the command, of the same type and without a default of its own."""
+    if field.type == "bool":
+        group.add_argument(_flag(field.name), action="store_true", default=None, help=said)
+    elif field.type == "float" and field.name != "level":
+        group.add_argument(_flag(field.name), type=float, metavar="NUMBER", help=said)
+    else:
+        # The library itself says what is wrong with a level.
+        group.add_argument(_flag(field.name), metavar="LEVEL" if field.name == "level" else "CHOICE", help=said)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def run(given: argparse.Namespace) -> int:
+    """Read, compute, pool and print."""
+    from metaanalysis.cli.files import read_table, write_json
+    from metaanalysis.effects import effect_sizes
+    from metaanalysis.errors import OptionError
+    from metaanalysis.models import pool, subgroups
+
+    def chosen(names: tuple[str, ...]) -> dict[str, Any]:
+        return {name: getattr(given, name) for name in names if getattr(given, name) is not None}
+
+    if given.tau2_sharing is not None and given.by is None:
+        raise OptionError("--tau2-sharing is about subgroups: name their column too, as in --by alloc.")
+    effects = effect_sizes(read_table(given.file), given.measure, **chosen(given.for_effects))
+    result: Pooled | Subgroups
+    if given.by is None:
+        result = pool(effects, **chosen(given.for_pool))
+    else:
+        result = subgroups(effects, by=given.by, **chosen((*given.for_pool, "tau2_sharing")))
+    print(result.summary())
+    if given.json:
+        write_json(document(result), given.json)
+    if given.forest:
+        from metaanalysis.plots import forest, save
+
+        save(forest(result), given.forest)
+    return 0
+
+
+def document(result: Pooled | Subgroups) -> dict[str, Any]:
+    """Every number of a result by name, with the studies that were left out and why."""
+    from metaanalysis.results import Pooled
+
+    fit = result if isinstance(result, Pooled) else result.overall
+    excluded = [{"label": label, "reason": reason} for label, reason in fit.effects.left_out]
+    if isinstance(result, Pooled):
+        return {**result.to_dict(), "excluded": excluded}
+    return {
+        "by": result.by,
+        "tau2_sharing": result.tau2_sharing,
+        "groups": {name: group.to_dict() for name, group in result.groups.items()},
+        "overall": result.overall.to_dict(),
+        "q_between": result.q_between,
+        "q_between_df": result.q_between_df,
+        "q_between_p_value": result.q_between_p_value,
+        "excluded": excluded,
+    }

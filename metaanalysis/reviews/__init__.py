@@ -1,0 +1,27 @@
+"""Published reviews: load their data, compute them again, audit what they report."""
+
+from __future__ import annotations
+
+from metaanalysis.reviews.audit import audit, audit_subgroups
+from metaanalysis.reviews.datasets import list_datasets, load_dataset, load_review, review_names
+from metaanalysis.reviews.reproduce import reproduce
+from metaanalysis.reviews.reproduction import Reproduction, Row, Tally, tally
+from metaanalysis.reviews.review import Analysis, Printed, Review, read_review
+
+__all__ = [
+    "Analysis",
+    "Printed",
+    "Reproduction",
+    "Review",
+    "Row",
+    "Tally",
+    "audit",
+    "audit_subgroups",
+    "list_datasets",
+    "load_dataset",
+    "load_review",
+    "read_review",
+    "reproduce",
+    "review_names",
+    "tally",
+]
