@@ -1,0 +1,140 @@
+"""The forest plot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from metaanalysis.errors import OptionError
+from metaanalysis.plots.draw_forest import box_in_points, draw
+from metaanalysis.plots.figure import new_axes
+from metaanalysis.plots.fonts import Typeface
+from metaanalysis.plots.forest_layout import MM, arrange
+from metaanalysis.plots.forest_options import Columns, ForestOptions, refuse_unknown
+from metaanalysis.plots.forest_rows import forest_spec
+from metaanalysis.plots.style import DEFAULT, Style
+from metaanalysis.results import Pooled, Subgroups
+
+
+def forest(
+    result: Pooled | Subgroups,
+    *,
+    ax: Axes | None = None,
+    left: Columns | None = None,
+    right: Columns | None = None,
+    groups: tuple[str, str] | None = None,
+    favours: tuple[str, str] | bool | None = None,
+    decimals: int | None = None,
+    xlim: tuple[float, float] | None = None,
+    ticks: list[float] | tuple[float, ...] | None = None,
+    null_line: float | bool = True,
+    axis_label: str | None = None,
+    title: str = "",
+    study_heading: str = "Study",
+    prediction: bool = True,
+    notes: bool = True,
+    width_mm: float = 180.0,
+    font: str | None = None,
+    font_size: float = 8.0,
+    style: Style = DEFAULT,
+    **unknown: Any,
+) -> Axes:
+    """Draw a forest plot: studies, intervals, weights and what they pool to.
+
+    Parameters
+    ----------
+    result
+        From `pool` or `subgroups`.
+    ax
+        Axes to draw on; everything stays within the box that they have. By default a new figure as wide as `width_mm` and as
+        tall as its rows need; in a notebook, and wherever pyplot is in use, it is one of pyplot's and shown like any other.
+    left, right
+        Columns on either side of the panel, by name or as a mapping of names to headings: ``study``, ``estimate`` (with its
+        interval), ``weight``, the data behind the effect sizes (``events1``, ``n1``, ``mean1``, ``sd1``, ``r``, ``n``, …; put
+        together as ``"events1/n1"`` or ``"mean1 (sd1)"``), ``se``, and any column of the table that the effects were made from.
+        By default the study's data stand on the left, estimate and weight on the right; where the figure is narrow, fewer.
+    groups
+        What the two groups are called over their data: ``("Treatment", "Control")`` by default.
+    favours
+        What an effect left and right of the line of no effect favours, as in ``("vaccination", "no vaccination")``. By default
+        the axis says which group has the lower risk, odds or mean, which is true whether more is better or worse; False: nothing.
+    decimals
+        Of estimates; by default 2, and more where intervals are narrow.
+    xlim, ticks
+        Limits and numbers of the axis, on the scale on which the measure is read.
+    null_line
+        Where the line of no effect stands; False for none.
+    axis_label, title, study_heading
+        Texts under the axis, over the plot and over the studies' names.
+    prediction, notes
+        Whether to show the prediction interval, and the lines on heterogeneity, tests and method.
+    width_mm
+        Width of a new figure in millimetres: 180 for a page, 85 to 90 for a column.
+    font, font_size
+        An installed font (by default that of matplotlib's settings) and its size in points; the size is reduced, and names are
+        broken into lines, where room is short.
+    style
+        Colours and line widths.
+    **unknown
+        Nothing else: any other keyword is refused with the nearest names.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The panel. Its x axis is the measure's own scale (logarithmic for ratios). `metaanalysis.plots.save` saves it.
+
+    Raises
+    ------
+    OptionError
+        Where an option can't be, or where the columns have no room.
+
+    Notes
+    -----
+    The squares' areas are proportional to the weights. Intervals that would squash all others end in an arrow at the end of
+    the axis. The dotted line is the pooled estimate; the bar under the diamond is the prediction interval.
+
+    References
+    ----------
+    Lewis S, Clarke M (2001). Forest plots: trying to see the wood and the trees. BMJ 322, 1479-1480.
+
+    Examples
+    --------
+    >>> import metaanalysis as ma
+    >>> effects = ma.effect_sizes(ma.load_dataset("bcg"), "RR")
+    >>> ax = ma.forest(ma.subgroups(effects, by="alloc"), groups=("Vaccinated", "Not vaccinated"))
+    >>> ax.get_xscale()
+    'log'
+    """
+    refuse_unknown(unknown)
+    if not isinstance(result, Pooled | Subgroups):
+        raise OptionError(f"forest draws the result of pool or of subgroups, not {type(result).__name__}.")
+    if ax is not None and not isinstance(ax, Axes):
+        raise OptionError(f"ax={ax!r} is not a matplotlib Axes.")
+    options = ForestOptions(
+        left=left,
+        right=right,
+        groups=groups,
+        favours=favours,
+        decimals=decimals,
+        xlim=xlim,
+        ticks=ticks,
+        null_line=null_line,
+        axis_label=axis_label,
+        title=title,
+        study_heading=study_heading,
+        prediction=prediction,
+        notes=notes,
+        width_mm=width_mm,
+        font=font,
+        font_size=font_size,
+        style=style,
+    )
+    spec = forest_spec(result, options)
+    typeface = Typeface(options.font)
+    width, height = (options.width_mm * MM, None) if ax is None else box_in_points(ax)
+    layout = arrange(spec, typeface, width, height, options.font_size, style)
+    typeface.warn_of_missing()
+    target = new_axes(layout.width, layout.height) if ax is None else ax
+    draw(target, layout, spec.axis, typeface, style)
+    return target
