@@ -69,6 +69,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"metaanalysis.{_ROOMS[name]}"), name)
         globals()[name] = value
         return value
+    if name in {"diagnostics", "effects", "formulas", "models", "plots", "results", "reviews"}:
+        return importlib.import_module(f"metaanalysis.{name}")
     raise AttributeError(f"module 'metaanalysis' has no attribute {name!r}")
 
 

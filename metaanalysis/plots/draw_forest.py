@@ -26,7 +26,7 @@ SMALLEST_SQUARE = 1.2
 DIAMOND = 0.72
 BAR = 0.3
 # Twice the length of an arrowhead: a marker is scaled by its furthest corner from the tip.
-ARROW = 0.85
+ARROW = 0.65
 ARROW_TO_LEFT = Path([(0.0, 0.0), (1.0, 0.5), (1.0, -0.5), (0.0, 0.0)], closed=True)
 ARROW_TO_RIGHT = Path([(0.0, 0.0), (-1.0, 0.5), (-1.0, -0.5), (0.0, 0.0)], closed=True)
 
