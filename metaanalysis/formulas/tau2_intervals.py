@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.tau2_interval import Tau2Interval, q_profile
-from metaanalysis.formulas.tau2_interval_generalised_q import generalised_q
+from metaanalysis.formulas.tau2_interval_generalised_q import biggerstaff_tweedie, generalised_q
 from metaanalysis.formulas.tau2_interval_likelihood import (
     profile_likelihood_of_tau2,
     sidik_jonkman_interval,
@@ -30,6 +30,9 @@ TAU2_INTERVALS: Registry[Tau2IntervalFunction] = Registry(
     {
         "q-profile": Entry(q_profile, "Q-profile", "viechtbauer2007"),
         "biggerstaff-jackson": Entry(generalised_q, "generalised Q, weights 1/v", "biggerstaff2008"),
+        "biggerstaff-tweedie": Entry(
+            biggerstaff_tweedie, "Biggerstaff-Tweedie, gamma approximation", "biggerstaff1997"
+        ),
         "jackson": Entry(jackson, "generalised Q, weights 1/sqrt(v)", "jackson2013"),
         "profile-likelihood": Entry(profile_likelihood_of_tau2, "profile restricted likelihood", "hardy1996"),
         "profile-likelihood-ml": Entry(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from metaanalysis.conventions import convention_named, override
 from metaanalysis.effects import Effects, as_measure, under_convention
 from metaanalysis.effects.columns import is_missing
-from metaanalysis.errors import DataError, OptionError
+from metaanalysis.errors import ConvergenceError, DataError, OptionError
 from metaanalysis.formulas.heterogeneity import chi2_upper_tail
 from metaanalysis.formulas.tau2 import TAU2, estimate_tau2
 from metaanalysis.formulas.weighted import inverse_variance_weights, weighted_mean
@@ -81,9 +82,14 @@ def subgroups(
         if np.isnan(found.x):
             raise DataError("no subgroup has two studies, so that a common tau2 can't be estimated within subgroups.")
         shared = float(found.x)
-    groups = {group: fitted(used.subset(mask), settled, name, shared) for group, mask in masks.items()}
+    groups: dict[str, Pooled] = {}
+    for group, mask in masks.items():
+        try:
+            groups[group] = fitted(used.subset(mask), settled, name, shared)
+        except (DataError, ConvergenceError) as error:
+            raise type(error)(f"subgroup {group!r}: {error}") from error
     q, df, p = between(list(groups.values()))
-    notes = ("there is one group only: nothing to compare",) if len(groups) == 1 else ()
+    notes = notes_on_groups(groups)
     label = by if isinstance(by, str) else "group"
     return Subgroups(groups, overall, q, df, p, label, sharing, notes)
 
@@ -108,13 +114,30 @@ def group_values(used: Effects, original: Effects, by: str | Sequence[object]) -
                 f"the subgroup of study '{label}' is missing ({by if isinstance(by, str) else 'by'}): "
                 f"name it, or leave the study out first."
             )
-    return [f"{value:g}" if isinstance(value, float) else str(value) for value in raw]
+    return [str(int(value)) if isinstance(value, float) and value.is_integer() else str(value) for value in raw]
+
+
+def has_standard_error(fit: Pooled) -> bool:
+    """Hartung and Knapp's is none for a single study, and 0 where all effects are equal."""
+    return fit.se > 0
+
+
+def notes_on_groups(groups: Mapping[str, Pooled]) -> tuple[str, ...]:
+    """Why subgroups can't be compared, where they can't."""
+    if len(groups) == 1:
+        return ("there is one group only: nothing to compare",)
+    without = [repr(group) for group, fit in groups.items() if not has_standard_error(fit)]
+    if without:
+        return (f"no test for subgroup differences: {', '.join(without)} has no standard error by this interval",)
+    return ()
 
 
 def between(fits: Sequence[Pooled]) -> tuple[float, int, float]:
-    """Q between subgroups, its degrees of freedom and p."""
+    """Q between subgroups, its degrees of freedom and p; NaN where a subgroup has no standard error."""
+    df = len(fits) - 1
+    if not all(has_standard_error(fit) for fit in fits):
+        return math.nan, df, math.nan
     estimates = np.array([fit.estimate for fit in fits])
     variances = np.array([fit.se for fit in fits]) ** 2
     q = weighted_mean(estimates, inverse_variance_weights(variances)).q
-    df = len(fits) - 1
     return float(q), df, float(chi2_upper_tail(q, np.asarray(float(df))))

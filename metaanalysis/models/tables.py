@@ -91,7 +91,8 @@ def mantel_haenszel_numbers(effects: Effects, options: PoolOptions) -> PooledNum
 def peto_numbers(effects: Effects, options: PoolOptions) -> PooledNumbers:
     """Peto's odds ratio from the uncorrected counts; Q about it from the studies' own odds ratios."""
     o_minus_e, variance = peto_components(*counts_of(effects, "peto"))
-    pooled = peto_pooled(o_minus_e, variance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled = peto_pooled(o_minus_e, variance)
     if not np.isfinite(pooled.estimate):
         raise DataError("Peto's odds ratio is not defined: no study has both events and non-events.")
     y, v = np.asarray(effects.y), np.asarray(effects.v)

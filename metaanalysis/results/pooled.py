@@ -118,7 +118,7 @@ class Pooled:
             By default the level of the other intervals.
         method
             ``q-profile`` (default), ``biggerstaff-jackson``, ``jackson``, ``profile-likelihood`` (restricted; ``-ml`` for the
-            full likelihood), ``wald`` (``wald-ml``) or ``sidik-jonkman``.
+            full likelihood), ``wald`` (``wald-ml``), ``sidik-jonkman``, or ``biggerstaff-tweedie`` (approximate).
 
         Returns
         -------

@@ -27,12 +27,9 @@ Result: TypeAlias = Pooled | Subgroups | Regression
 # What published reviews use and the engine has not got yet: such numbers are told apart, not passed over.
 _MODELS_TO_COME = {"glmm": "a generalised linear mixed model", "multilevel": "a multilevel model"}
 _MEASURES_TO_COME = ("PLO", "IRR", "IRLN")
-_INTERVALS_TO_COME = {
-    "biggerstaff-tweedie": "Biggerstaff and Tweedie's interval of tau²",
-    "profile-likelihood": "the profile likelihood interval of tau²",
-    "sidik-jonkman": "Sidik and Jonkman's interval of tau²",
-    "wald": "Wald's interval of tau²",
-}
+_INTERVALS_TO_COME = {"wald": "Wald's interval of tau² with a lower limit below 0; ours is cut off there"}
+# The record's names of intervals where ours differ: the profile follows the likelihood that tau2 was estimated by.
+_INTERVALS = {("profile-likelihood", "ML"): "profile-likelihood-ml"}
 
 _READ_ON_A_SCALE = ("estimate", "ci_low", "ci_high", "prediction_low", "prediction_high")
 # The powers of the unit in which they are measured; all others have none.
@@ -218,7 +215,8 @@ def _of_pooled(result: Pooled | Subgroups, statistic: str, part: str, analysis: 
     if statistic.startswith(("tau2_ci", "i2_ci")):
         if analysis.tau2_interval in _INTERVALS_TO_COME:
             return _INTERVALS_TO_COME[analysis.tau2_interval]
-        interval = fit.i2_interval() if statistic.startswith("i2") else fit.tau2_interval()
+        method = _INTERVALS.get((analysis.tau2_interval, str(fit.options.tau2)), analysis.tau2_interval) or "q-profile"
+        interval = fit.i2_interval(method=method) if statistic.startswith("i2") else fit.tau2_interval(method=method)
         return interval.low if statistic.endswith("low") else interval.high
     return None
 

@@ -28,3 +28,9 @@ def test_risks_beyond_one_are_not_numbers() -> None:
 
 def test_number_needed_to_treat() -> None:
     assert_allclose(convert.number_needed_to_treat(np.array([-0.05, 0.2, 0.0])), [20.0, 5.0, np.inf], rtol=1e-15)
+
+
+def test_a_risk_of_exactly_one_is_still_a_risk() -> None:
+    assert_allclose(convert.risk_difference_from_risk_ratio(np.array(2.0), np.array(0.5)), 0.5, rtol=1e-15)
+    assert np.isnan(convert.risk_difference_from_risk_ratio(np.array(2.0005), np.array(0.5)))
+    assert_allclose(convert.risk_ratio_from_risk_difference(np.array(0.5), np.array(0.5)), 2.0, rtol=1e-15)

@@ -46,3 +46,37 @@ def sampled(kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_covariance_is_that_of_many_trials(kind: str) -> None:
     one, two, covariance = sampled(kind)
     assert_allclose(covariance.mean(), np.cov(one, two)[0, 1], rtol=0.04)
+
+
+def test_covariance_is_the_controls_own_part_of_the_variance() -> None:
+    # An arm of endless size or events adds nothing of its own, and the variance that is left is the control's.
+    endless, c, n2 = np.array(1e120), np.array(7.0), np.array(30.0)
+    half = 0.5 * endless
+    assert_allclose(
+        shared_control.log_risk_ratio_covariance(c, n2), binary.log_risk_ratio(half, endless, c, n2)[1], rtol=1e-14
+    )
+    assert_allclose(
+        shared_control.log_odds_ratio_covariance(c, n2), binary.log_odds_ratio(half, endless, c, n2)[1], rtol=1e-14
+    )
+    big = np.array(1e90)
+    assert_allclose(
+        shared_control.risk_difference_covariance(c, n2), binary.risk_difference(0.5 * big, big, c, n2)[1], rtol=1e-14
+    )
+    assert_allclose(
+        shared_control.log_rate_ratio_covariance(c), rates.log_rate_ratio(endless, endless, c, n2)[1], rtol=1e-14
+    )
+    m, s = np.array(5.0), np.array(2.0)
+    assert_allclose(
+        shared_control.mean_difference_covariance(s, n2),
+        continuous.mean_difference(m, s, endless, m, s, n2)[1],
+        rtol=1e-14,
+    )
+    assert_allclose(
+        shared_control.log_ratio_of_means_covariance(m, s, n2),
+        ratio_of_means.log_ratio_of_means(m, s, endless, m, s, n2)[1],
+        rtol=1e-14,
+    )
+    g_a, g_b, total = np.array(0.5), np.array(0.8), np.array(90.0)
+    assert_allclose(
+        shared_control.standardized_mean_difference_covariance(g_a, g_b, n2, total), 1 / 30 + 0.4 / 180, rtol=1e-15
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import mpmath
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +14,9 @@ import metaanalysis as ma
 
 EXPORT = Path(__file__).parents[2].parent / "shared" / "cochrane" / "Fleiss1993_CR.csv"
 
-pytestmark = pytest.mark.skipif(not EXPORT.exists(), reason="the export of Review Manager is not beside this repository")
+pytestmark = pytest.mark.skipif(
+    not EXPORT.exists(), reason="the export of Review Manager is not beside this repository"
+)
 
 COUNTS = {"events1": "Events 1", "n1": "Total 1", "events2": "Events 2", "n2": "Total 2"}
 MEANS = {"mean1": "Mean 1", "sd1": "SD 1", "n1": "Total 1", "mean2": "Mean 2", "sd2": "SD 2", "n2": "Total 2"}
@@ -40,22 +43,25 @@ def prints_as(value: float, printed: str) -> bool:
 
 
 def assert_prints(found: dict[str, float], row: dict[str, str]) -> None:
-    wrong = [f"{name}: {row[name]} printed, {value!r} found" for name, value in found.items() if not prints_as(value, row[name])]
+    wrong = [
+        f"{name}: {row[name]} printed, {value!r} found"
+        for name, value in found.items()
+        if not prints_as(value, row[name])
+    ]
     assert not wrong, "; ".join(wrong)
 
 
-def pooled_line(fit: ma.Pooled, q_df: str = "df") -> dict[str, float]:
+def pooled_line(fit: ma.Pooled) -> dict[str, float]:
     back = fit.back_transformed()
     return {
         "Effect Estimate": back.estimate,
         "CI Start": back.ci_low,
         "CI End": back.ci_high,
         "Q": fit.q,
-        "P(Q)": fit.q_p_value,
         "I²(Q)": fit.i2,
         "Z": abs(fit.statistic),
         "P(Z)": fit.p_value,
-        q_df: fit.q_df,
+        "df": fit.q_df,
     }
 
 
@@ -89,6 +95,17 @@ def test_studies_have_the_printed_digits(number, fit):
     assert [row["Name"] for row in rows] == list(fit().effects.label)
     for line, row in zip(lines, rows, strict=True):
         assert_prints(line, row)
+
+
+@pytest.mark.parametrize("number, fit", [("1", aspirin), ("2", mental_health)], ids=["aspirin", "mental health"])
+def test_review_managers_tail_of_chi_squared_is_right_to_six_digits_alone(number, fit):
+    header = analysis(number)[0]
+    # With even degrees of freedom the tail is a sum of Poisson probabilities, exact to the last digit.
+    half, terms = mpmath.mpf(header["Q"]) / 2, int(header["df"]) // 2
+    exact = mpmath.exp(-half) * sum(half**i / mpmath.factorial(i) for i in range(terms))
+    assert 5e-8 < abs(exact - mpmath.mpf(header["P(Q)"])) < 1e-7
+    # Q is printed to eight decimals, which leaves its p at most 5e-9 open.
+    assert abs(fit().q_p_value - exact) < 5e-9
 
 
 def test_the_exports_own_totals_are_those_of_its_studies():

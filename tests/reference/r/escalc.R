@@ -109,7 +109,7 @@ tetrachoric <- function(a, b, c, d) {
 make_formulas <- function(sets) {
     out <- list()
     add <- function(name, measure, variant, source, y, v) {
-        if (is.null(v)) v <- rep(NA, length(y)) else y[!is.finite(y) | !is.finite(v)] <- NA
+        y[!is.finite(y) | !is.finite(v)] <- NA
         out[[length(out) + 1]] <<- list(dataset = name, measure = measure, variant = variant, source = source,
                                         values = list(y = I(y), v = I(ifelse(is.na(y), NA, v))))
     }
@@ -153,7 +153,7 @@ make_formulas <- function(sets) {
             zb <- ifelse(inside, a / 2 * log((1 + a * ifelse(inside, rb, 0)) / (1 - a * ifelse(inside, rb, 0))), NA)
             add(name, "ZBIS", "jacobs2017", "Jacobs and Viechtbauer (2017), variance 1/(N - 1)", zb, 1 / (N - 1))
             z <- (mean1 - mean2) / sqrt(sd1^2 + sd2^2)
-            add(name, "CLES", "mcgraw1992", "McGraw and Wong (1992): the probability alone, no variance", pnorm(z), NULL)
+            add(name, "CLES", "mcgraw1992", "McGraw and Wong (1992): the probability alone; v is put at 0", pnorm(z), rep(0, length(z)))
         })
     }
     for (name in c("normand1999", "gibson2002", "positive_means")) {

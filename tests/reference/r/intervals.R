@@ -40,7 +40,7 @@ likelihood_interval <- function(y, v, X, method, tau2, level) {
 }
 
 # Distribution function of a weighted sum of chi-squared variables with 1 degree of freedom each: by Ruben's series with
-# positive terms (Ruben 1962, Farebrother 1984), or by Imhof's (1961) integral where its tail is short.
+# positive terms (Ruben 1962; Farebrother 1984), or by Imhof's (1961) integral where its tail is short.
 ruben_cdf <- function(q, lambda) {
     beta <- min(lambda)
     r <- 1 - beta / lambda
