@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from metaanalysis.effects import Effects, effect_sizes
+    from metaanalysis.effects import Effects, effect_sizes, measures
     from metaanalysis.errors import ConvergenceError, DataError, OptionError
     from metaanalysis.models import likelihood_ratio_test, meta_regression, pool, subgroups
     from metaanalysis.plots import forest
@@ -38,6 +38,7 @@ _ROOMS = {
     "likelihood_ratio_test": "models",
     "list_datasets": "reviews",
     "load_dataset": "reviews",
+    "measures": "effects",
     "meta_regression": "models",
     "pool": "models",
     "subgroups": "models",
@@ -49,6 +50,7 @@ __all__ = [  # noqa: RUF022 - in the order of the rooms
     "ConvergenceError",
     "Effects",
     "effect_sizes",
+    "measures",
     "Pooled",
     "pool",
     "Subgroups",

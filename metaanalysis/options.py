@@ -62,6 +62,9 @@ class EffectOptions:
         Whether a study's own Peto odds ratio uses ``corrected`` or ``raw`` counts.
     smd_correction, smd_variance, md_variance
         Keys of the corrections and variances of standardised and plain mean differences.
+    variance, correction
+        For the measure at hand, before the three above: a variant of its sampling variance and of its bias correction, of
+        those that `measures` lists for it; ``correction`` may be True or False where it is only there or not.
     """
 
     add: float = 0.5
@@ -74,6 +77,8 @@ class EffectOptions:
     smd_correction: str = "exact"
     smd_variance: str = "LS"
     md_variance: str = "LS"
+    variance: str | None = None
+    correction: str | bool | None = None
 
     def __post_init__(self) -> None:
         from metaanalysis.formulas.continuous import MEAN_DIFFERENCE_VARIANCES, SMD_VARIANCES
@@ -82,7 +87,7 @@ class EffectOptions:
             "to": list(SELECTIONS),
             "addition": list(ADDITIONS),
             "risk_ratio_denominator": list(DENOMINATORS),
-            "double_zero": ["keep", "drop"],
+            "double_zero": ["keep", "drop", "drop-all"],
             "risk_difference": ["both", "variance"],
             "peto": ["corrected", "raw"],
             "smd_correction": list(CORRECTIONS),
@@ -91,6 +96,8 @@ class EffectOptions:
         }
         for option, allowed in choices.items():
             object.__setattr__(self, option, choose(option, getattr(self, option), allowed))
+        if isinstance(self.correction, bool):
+            object.__setattr__(self, "correction", "yes" if self.correction else "no")
         if not (isinstance(self.add, int | float) and math.isfinite(self.add) and self.add >= 0):
             raise OptionError(f"add={self.add!r} is not an amount to add to a cell: it is a number from 0 upward.")
 

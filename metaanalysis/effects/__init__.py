@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from metaanalysis.effects.calculate import as_measure, effect_sizes, effects_from_arrays, under_convention
 from metaanalysis.effects.effects import Effects
-from metaanalysis.effects.measures import MEASURES, Measure, measure_named
+from metaanalysis.effects.measures import MEASURES, Measure, measure_named, measures
 
 __all__ = [
     "MEASURES",
@@ -14,5 +14,6 @@ __all__ = [
     "effect_sizes",
     "effects_from_arrays",
     "measure_named",
+    "measures",
     "under_convention",
 ]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from metaanalysis.conventions import convention_named, override
-from metaanalysis.effects.checks import CHECKS, StudyData, check_effects, check_given
+from metaanalysis.effects.checks import StudyData, check_effects, check_given
+from metaanalysis.effects.checks_of_inputs import check_inputs, check_variants
 from metaanalysis.effects.columns import FrameLike, find_column, height, labels, numeric_column, open_frame, plain_array
 from metaanalysis.effects.effects import Effects, frozen
 from metaanalysis.effects.measures import Computed, Measure, measure_named
@@ -88,6 +89,7 @@ def effect_sizes(
     level = checked_level(ci_level)
     columns, given_options = split_keywords(columns_and_options, entry)
     options = override(convention_named(convention).effects, given_options)
+    check_variants(entry, options)
     names = inputs_wanted(entry, list(frame.columns), columns)
     found = {name: find_column(frame, columns.get(name, name), name) for name in names}
     label_list = labels(frame, label)
@@ -228,7 +230,7 @@ def from_inputs(
             leave_out(nobody, f"{columns[name]} is 0: nobody was observed")
     given = "y" in inputs or "estimate" in inputs
     checked = StudyData(inputs, columns, label, complete.copy())
-    check_given(checked) if given else CHECKS[entry.inputs](checked)
+    check_given(checked) if given else check_inputs(checked, entry)
     kept = {name: values[complete] for name, values in inputs.items()}
     computed = computed_from_given(kept, level) if given else computed_from_data(entry, kept, options)
     inestimable, undefined = np.zeros((2, len(label)), dtype=np.bool_)

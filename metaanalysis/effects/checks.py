@@ -81,48 +81,6 @@ def warn_of_fractions(data: StudyData, names: Sequence[str]) -> None:
             )
 
 
-def check_two_group_counts(data: StudyData) -> None:
-    """Events between 0 and the size of the group."""
-    check_finite(data)
-    names = ("events1", "n1", "events2", "n2")
-    data.refuse_each(names, lambda x: x < 0, "is negative", "a count is 0 or more; correct it")
-    for events, n in (("events1", "n1"), ("events2", "n2")):
-        data.refuse(
-            data.inputs[events] > data.inputs[n],
-            lambda row, events=events, n=n: f"{data.shown(events, row)} exceeds {data.shown(n, row)}",  # type: ignore[misc]
-            f"are the columns swapped, or is {data.columns[n]} the number without the event? Correct it, or map the "
-            f'columns by name, as in {events}="…"',
-        )
-    warn_of_fractions(data, names)
-
-
-def check_two_group_means(data: StudyData) -> None:
-    """Standard deviations above 0, at least two people a group."""
-    check_finite(data)
-    data.refuse_each(("sd1", "sd2"), lambda x: x < 0, "is negative", "a standard deviation is positive; correct it")
-    data.refuse_each(
-        ("sd1", "sd2"),
-        lambda x: x == 0,
-        "is zero",
-        "everyone would have had the same value; correct it, or make it missing to leave the study out",
-    )
-    check_sizes(data, ("n1", "n2"), 2)
-    warn_of_fractions(data, ("n1", "n2"))
-
-
-def check_correlation(data: StudyData) -> None:
-    """Correlations strictly between -1 and 1, sizes of at least 4 (the variance of Fisher's z is 1 / (n - 3))."""
-    check_finite(data)
-    data.refuse_each(
-        ("r",),
-        lambda r: np.abs(r) >= 1,
-        "is not a correlation strictly between -1 and 1",
-        "correct it, or make it missing to leave the study out",
-    )
-    check_sizes(data, ("n",), 4)
-    warn_of_fractions(data, ("n",))
-
-
 def check_given(data: StudyData) -> None:
     """Given effects are finite, their variances, standard errors or intervals positive and finite."""
     check_finite(data)
@@ -176,10 +134,3 @@ def check_effects(y: FloatArray, v: FloatArray, label: Sequence[str], row: IntAr
         f"does not lie between {SMALLEST_VARIANCE:g} and {LARGEST_VARIANCE:g}",
         "correct what it was computed from, or measure in other units",
     )
-
-
-CHECKS: Mapping[tuple[str, ...], Callable[[StudyData], None]] = {
-    ("events1", "n1", "events2", "n2"): check_two_group_counts,
-    ("mean1", "sd1", "n1", "mean2", "sd2", "n2"): check_two_group_means,
-    ("r", "n"): check_correlation,
-}

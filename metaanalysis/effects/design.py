@@ -145,7 +145,8 @@ def build_design(effects: Effects, formula: str) -> tuple[Design, Effects, tuple
         raise DataError("no study has all the moderators: nothing is left to regress on.")
     try:
         # An empty context: names in a formula are columns and formulaic's own functions, never our variables.
-        matrix = formulaic.model_matrix(right, table, context={})
+        with np.errstate(all="ignore"):
+            matrix = formulaic.model_matrix(right, table, context={})
     except Exception as error:
         raise DataError(f"the formula {formula!r} can't be applied to this table: {first_line(error)}") from error
     names = tuple("intercept" if name == "Intercept" else str(name) for name in matrix.columns)

@@ -158,3 +158,21 @@ def weighted_least_squares(y: FloatArray, w: FloatArray, X: FloatArray | None = 
     covariance = np.asarray(inverse @ np.swapaxes(inverse, -1, -2))
     q = (unexplained * unexplained).sum(axis=-1)
     return WeightedFit(coefficients, covariance, residuals, b.leverages, b.complements, q)
+
+
+def own_weights_fit(
+    y: FloatArray, variance: FloatArray, omega: FloatArray, X: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Coefficients with weights that need not be inverse variances, and their covariance.
+
+        b = (X'OX)^-1 X'Oy,   C = (X'OX)^-1 X'O M O X (X'OX)^-1,   O = diag(omega), M = diag(variance)
+
+    y, variance, omega: (..., k); X: (..., k, p) or None. Returns (..., p) and (..., p, p).
+    """
+    design = np.ones((*y.shape, 1)) if X is None else X
+    root = np.sqrt(omega)
+    basis, triangle = np.linalg.qr(root[..., np.newaxis] * design)
+    coefficients = weighted_least_squares(y, omega, X).coefficients
+    inner = np.einsum("...kp,...k,...kq->...pq", basis, omega * variance, basis)
+    half = np.linalg.solve(triangle, inner)
+    return coefficients, np.swapaxes(np.linalg.solve(triangle, np.swapaxes(half, -1, -2)), -1, -2)

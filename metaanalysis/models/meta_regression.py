@@ -25,8 +25,9 @@ from metaanalysis.formulas.mean_intervals import MEAN_INTERVALS
 from metaanalysis.formulas.regression import information_criteria, r2, wald_test
 from metaanalysis.formulas.solve import Status
 from metaanalysis.formulas.tau2 import TAU2, Tau2Function, estimate_tau2
-from metaanalysis.formulas.weighted import inverse_variance_weights, weighted_least_squares
+from metaanalysis.formulas.weighted import inverse_variance_weights, own_weights_fit, weighted_least_squares
 from metaanalysis.models.numbers import ci_title
+from metaanalysis.models.own_weights import INTERVALS, Weights, weights_of, with_generalised_q
 from metaanalysis.options import PoolOptions
 from metaanalysis.results import Regression
 
@@ -40,6 +41,8 @@ def meta_regression(
     ci: str | InferenceFunction | None = None,
     level: float | None = None,
     convention: str | None = None,
+    weights: Weights | None = None,
+    tau2_weights: Weights | None = None,
     **others: Any,
 ) -> Regression:
     """Regress the effect sizes on moderators: do characteristics of the studies account for their differences?
@@ -55,6 +58,8 @@ def meta_regression(
         ``random`` (default: mixed-effects) or ``common`` (no residual heterogeneity).
     tau2, ci, level, convention
         As for `pool`.
+    weights, tau2_weights
+        As for `pool`: a column of the table, or one value for each study that has all moderators.
     **others
         The other fields of `PoolOptions`.
 
@@ -87,6 +92,9 @@ def meta_regression(
     if not isinstance(effects, Effects):
         raise DataError("meta_regression needs Effects from effect_sizes: the moderators are columns of their table.")
     name = effects.convention if convention is None else convention
+    design, effects, left_out = build_design(under_convention(effects, name), formula)
+    tau2 = with_generalised_q(effects, tau2, tau2_weights)
+    own = None if weights is None else weights_of(effects, weights, "weights")
     given = {"model": model, "tau2": tau2, "ci": ci, "level": level, **others}
     options = override(convention_named(name).pool, given)
     if options.method != "inverse-variance":
@@ -97,7 +105,10 @@ def meta_regression(
         raise OptionError(
             f"ci={options.ci!r} is defined for the mean alone: use 'wald', 't' or 'hksj' in a meta-regression."
         )
-    design, effects, left_out = build_design(under_convention(effects, name), formula)
+    if own is not None and options.ci not in INTERVALS:
+        raise OptionError(
+            f"ci={options.ci!r} rests on inverse-variance weights; with weights of your own use wald or t."
+        )
     y, v, X = np.asarray(effects.y), np.asarray(effects.v), design.X
     k, p = X.shape
     if k <= p:
@@ -109,6 +120,10 @@ def meta_regression(
     w = inverse_variance_weights(v, np.asarray(value))
     fit = weighted_least_squares(y, w, X)
     inference = CI.entry(options.ci).function(fit, w, X)
+    if own is not None:
+        coefficients, covariance = own_weights_fit(y, v + value, own, X)
+        fit = fit._replace(coefficients=coefficients)
+        inference = inference._replace(covariance=covariance)
     df = float(inference.df)
     tested = [i for i in range(p) if i != design.intercept]
     omnibus = (

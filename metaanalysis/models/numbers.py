@@ -72,12 +72,17 @@ def heterogeneity(y: FloatArray, v: FloatArray, options: PoolOptions, tau2: Floa
 
 
 def pooled_numbers(
-    y: FloatArray, v: FloatArray, options: PoolOptions, tau2: FloatArray | None = None, q: FloatArray | None = None
+    y: FloatArray,
+    v: FloatArray,
+    options: PoolOptions,
+    tau2: FloatArray | None = None,
+    q: FloatArray | None = None,
+    q_df: FloatArray | None = None,
 ) -> PooledNumbers:
-    """Pool by inverse variance. y, v: (..., k); tau2, q (...): as given instead of estimated, where a model fixes them."""
+    """Pool by inverse variance. y, v: (..., k); tau2, q, q_df (...): as given, not computed, where a model fixes them."""
     found = heterogeneity(y, v, options, tau2)
-    if q is not None:
-        found = found._replace(q=q)
+    if q is not None and q_df is not None:
+        found = found._replace(q=q, q_df=q_df)
     # A single study, and the common-effect model, are pooled with tau2 = 0.
     single = found.status == Status.TOO_FEW_STUDIES
     used = np.zeros_like(found.q) if options.model == "common" else np.where(single, 0.0, found.tau2)

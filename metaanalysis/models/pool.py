@@ -18,6 +18,7 @@ from metaanalysis.formulas.prediction import PREDICTION, PredictionFunction
 from metaanalysis.formulas.solve import Status
 from metaanalysis.formulas.tau2 import TAU2, Tau2Function
 from metaanalysis.models.numbers import PooledNumbers, ci_title, pooled_numbers
+from metaanalysis.models.own_weights import Weights, own_weight_numbers, weights_of, with_generalised_q
 from metaanalysis.models.tables import mantel_haenszel_numbers, peto_numbers
 from metaanalysis.options import PoolOptions
 from metaanalysis.results import Pooled
@@ -36,6 +37,8 @@ def pool(
     level: float | None = None,
     measure: str = "GEN",
     label: Sequence[str] | None = None,
+    weights: Weights | None = None,
+    tau2_weights: Weights | None = None,
     **others: Any,
 ) -> Pooled:
     """Pool the effect sizes of a set of studies.
@@ -52,7 +55,7 @@ def pool(
         ``inverse-variance`` (default), ``mantel-haenszel`` (RR, OR, RD) or ``peto``; these two need counts.
     tau2
         Estimator of the between-study variance: ``REML`` (default), ``DL``, ``PM``, ``ML``, ``EB``, ``HE``, ``HS``,
-        ``HSk``, ``SJ``, ``DL2``, ``PMM``, or a function of y, v and X.
+        ``HSk``, ``SJ``, ``DL2``, ``PMM``, ``GENQ`` (with `tau2_weights`), or a function of y, v and X.
     ci
         Confidence interval: ``wald`` (default), ``t``, ``hksj``, ``hksj-adhoc``, ``kenward-roger`` (with REML),
         ``profile-likelihood`` (with ML), ``henmi-copas`` (with DL), or a function.
@@ -66,6 +69,10 @@ def pool(
         Of the intervals; 0.95 by default.
     measure, label
         What plain arrays are and what their studies are called.
+    weights
+        Weights of your own instead of inverse variances: a column, or one value a study. The standard error allows for them.
+    tau2_weights
+        Fixed weights of the generalised Q statistic for ``tau2="GENQ"``.
     **others
         The other fields of `PoolOptions`: ``i2``, ``corrected_tables``, ``risk_difference_variance``.
 
@@ -97,10 +104,11 @@ def pool(
     elif v is not None:
         raise DataError("these effects carry their own sampling variances: leave v out.")
     name = effects.convention if convention is None else convention
+    effects = under_convention(effects, name)
     given = {
         "model": model,
         "method": method,
-        "tau2": tau2,
+        "tau2": with_generalised_q(effects, tau2, tau2_weights),
         "ci": ci,
         "prediction": prediction,
         "level": level,
@@ -108,10 +116,12 @@ def pool(
     }
     options = override(convention_named(name).pool, given)
     options = settled_for_interval(settled_for_tables(options, given), given)
-    effects = under_convention(effects, name)
     if options.method == "peto":
         effects = as_measure(effects, "PETO")
-    return fitted(effects, options, name)
+    own = None if weights is None else weights_of(effects, weights, "weights")
+    if own is not None and options.method != "inverse-variance":
+        raise OptionError(f"weights of your own do not apply to method={options.method!r}.")
+    return fitted(effects, options, name, weights=own)
 
 
 def settled_for_tables(options: PoolOptions, given: dict[str, Any]) -> PoolOptions:
@@ -152,13 +162,21 @@ def settled_for_interval(options: PoolOptions, given: dict[str, Any]) -> PoolOpt
     return override(options, {"tau2": implied, "prediction": prediction})
 
 
-def fitted(effects: Effects, options: PoolOptions, convention: str, tau2: float | None = None) -> Pooled:
+def fitted(
+    effects: Effects,
+    options: PoolOptions,
+    convention: str,
+    tau2: float | None = None,
+    weights: FloatArray | None = None,
+) -> Pooled:
     """The result for checked effects and settled options; tau2 as given where several groups share one."""
     y, v = np.asarray(effects.y), np.asarray(effects.v)
     if options.method == "mantel-haenszel":
         numbers = mantel_haenszel_numbers(effects, options)
     elif options.method == "peto":
         numbers = peto_numbers(effects, options)
+    elif weights is not None:
+        numbers = own_weight_numbers(y, v, options, weights)
     else:
         numbers = pooled_numbers(y, v, options, None if tau2 is None else np.asarray(tau2))
     status = Status(int(numbers.status))

@@ -11,7 +11,7 @@ from metaanalysis.effects.measures import four_counts
 from metaanalysis.errors import DataError, OptionError
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.binary import peto_components
-from metaanalysis.formulas.continuity import continuity_corrected
+from metaanalysis.formulas.continuity import continuity_corrected, double_zero
 from metaanalysis.formulas.inference import Inference
 from metaanalysis.formulas.solve import Status
 from metaanalysis.formulas.tables import (
@@ -22,7 +22,7 @@ from metaanalysis.formulas.tables import (
     mantel_haenszel_risk_difference_sato,
     peto_pooled,
 )
-from metaanalysis.formulas.weighted import inverse_variance_weights, weighted_mean
+from metaanalysis.formulas.weighted import weighted_mean
 from metaanalysis.models.numbers import Heterogeneity, PooledNumbers, assembled, pooled_numbers
 from metaanalysis.options import PoolOptions
 
@@ -65,6 +65,8 @@ def mantel_haenszel_numbers(effects: Effects, options: PoolOptions) -> PooledNum
     """
     formula = mantel_haenszel_formula(effects, options)
     counts = counts_of(effects, "mantel-haenszel")
+    # Where the convention keeps studies without events, as metafor does, they still have no say in Q.
+    counted = ~double_zero(*counts) | (effects.options.double_zero == "drop")
     if options.corrected_tables and effects.measure != "RD":
         a, n1, c, n2, _ = continuity_corrected(*counts, effects.options.add, effects.options.to, "cells")
         counts = (a, n1, c, n2)
@@ -76,28 +78,34 @@ def mantel_haenszel_numbers(effects: Effects, options: PoolOptions) -> PooledNum
             'together. Pool by inverse variance, or correct the tables, as in convention="revman5".'
         )
     y, v = np.asarray(effects.y), np.asarray(effects.v)
-    w = 1.0 / v
+    w = np.where(counted, 1.0 / v, 0.0)
     q = np.asarray((w * (y - pooled.estimate) ** 2).sum())
-    df = np.asarray(float(effects.k - 1))
+    df = np.asarray(float(counted.sum() - 1))
     if options.model == "random":
+        if effects.k == 1:
+            return pooled_numbers(y, v, options)
         trace = (w * weighted_mean(y, w).complements).sum()
-        tau2 = np.maximum((q - df) / trace, 0.0) if effects.k > 1 else np.asarray(np.nan)
-        numbers = pooled_numbers(y, v, options, tau2=np.nan_to_num(tau2), q=q)
-        return numbers if effects.k > 1 else pooled_numbers(y, v, options)
+        tau2 = np.maximum((q - df) / trace, 0.0) if df > 0 else np.asarray(0.0)
+        return pooled_numbers(y, v, options, tau2=tau2, q=q, q_df=df)
     inference = Inference(np.reshape(pooled.variance, (1, 1)), np.asarray(np.inf))
     return around_estimate(pooled, inference, y, v, q, df, options)
 
 
 def peto_numbers(effects: Effects, options: PoolOptions) -> PooledNumbers:
-    """Peto's odds ratio from the uncorrected counts; Q about it from the studies' own odds ratios."""
+    """Peto's odds ratio, and Q about it from the studies' own, all of the counts as they are.
+
+    A study in which nobody or everybody had the event has no variance, and no say.
+    """
     o_minus_e, variance = peto_components(*counts_of(effects, "peto"))
     with np.errstate(divide="ignore", invalid="ignore"):
         pooled = peto_pooled(o_minus_e, variance)
     if not np.isfinite(pooled.estimate):
         raise DataError("Peto's odds ratio is not defined: no study has both events and non-events.")
     y, v = np.asarray(effects.y), np.asarray(effects.v)
-    q = np.asarray((inverse_variance_weights(v) * (y - pooled.estimate) ** 2).sum())
-    df = np.asarray(float(effects.k - 1))
+    counted = variance > 0
+    deviations = o_minus_e[counted] / variance[counted] - pooled.estimate
+    q = np.asarray((variance[counted] * deviations**2).sum())
+    df = np.asarray(float(counted.sum() - 1))
     inference = Inference(np.reshape(pooled.variance, (1, 1)), np.asarray(np.inf))
     return around_estimate(pooled, inference, y, v, q, df, options)
 

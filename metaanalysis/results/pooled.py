@@ -173,6 +173,8 @@ class Pooled:
         confidence interval (normal, or t with `df`); under the common-effect model tau2 is 0.
         """
         spread = math.sqrt(self.se**2 + (self.tau2 if self.tau2 > 0 else 0.0))
+        if spread == 0:
+            return math.nan
         distance = (self.estimate - threshold) / spread if above else (threshold - self.estimate) / spread
         return float(lower_tail(np.asarray(distance), np.asarray(self.df)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -42,6 +43,8 @@ class Subgroups:
 
     def test_sentence(self) -> str:
         """The test for subgroup differences in one line."""
+        if math.isnan(self.q_between):
+            return "not available"
         return f"Q = {self.q_between:.2f}, df = {self.q_between_df} ({p_value(self.q_between_p_value)})"
 
     def to_frame(self) -> pd.DataFrame:

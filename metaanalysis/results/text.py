@@ -134,7 +134,8 @@ def subgroups_summary(found: Subgroups) -> str:
     entry = measure_named(found.overall.measure)
     ci = f"{per_cent(found.overall.level)} CI"
     title = f"Subgroups by {found.by}: {entry.title}"
-    lines = [title, "=" * len(title), model_sentence(found.overall) + f", {found.tau2_sharing} tau².", ""]
+    sharing = f", {found.tau2_sharing} tau²" if found.overall.model == "random" else ""
+    lines = [title, "=" * len(title), f"{model_sentence(found.overall)}{sharing}.", ""]
     names = [*found.groups, "Overall"]
     width = max(len(name) for name in names)
     for name, fit in [*found.groups.items(), ("Overall", found.overall)]:

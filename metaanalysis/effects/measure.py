@@ -1,0 +1,105 @@
+"""What a measure is: its inputs, its formula, its scales and what an axis calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from metaanalysis.formulas.arrays import BoolArray, FloatArray
+from metaanalysis.formulas.back_transformation import BACK_TRANSFORMATIONS
+from metaanalysis.options import EffectOptions
+
+Inputs: TypeAlias = Mapping[str, FloatArray]
+
+
+class Computed(NamedTuple):
+    """Effect sizes of all studies, which had counts added to, and which cannot be estimated (with the reason)."""
+
+    y: FloatArray
+    v: FloatArray
+    corrected: BoolArray
+    left_out: BoolArray
+    reason: str
+
+
+Compute: TypeAlias = Callable[[Inputs, EffectOptions], Computed]
+
+UNDEFINED = "its effect size or its sampling variance is not defined"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure.
+
+    Parameters
+    ----------
+    key
+        Its name in calls, such as ``RR``.
+    title
+        What it measures, on the scale that it is read on.
+    inputs
+        The study data that it is computed from; empty where only given estimates make sense.
+    compute
+        Inputs and options to effect sizes.
+    analysis_scale
+        What the pooled numbers are, such as ``log risk ratio``.
+    back
+        Key of the transformation to the scale on which it is read; ``identity`` where the scales are the same.
+    favours
+        Whether an axis may say which group an effect favours.
+    variances
+        The variants of its sampling variance, the default first; empty where there is one.
+    corrections
+        The variants of its bias correction, the default first; empty where there is none.
+    checks
+        Names of the checks of data that it needs beyond those of its inputs (see ``checks.py``).
+    size
+        The input that a back-transformation needs beside the effect (Freeman-Tukey); None for the others.
+    kind
+        What kind of data it is for, as tables of measures group them.
+    reference
+        Citation key.
+    """
+
+    key: str
+    title: str
+    inputs: tuple[str, ...]
+    compute: Compute | None
+    analysis_scale: str
+    back: str = "identity"
+    favours: bool = True
+    variances: tuple[str, ...] = ()
+    corrections: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    size: str | None = None
+    kind: str = "given estimates"
+    reference: str | None = None
+
+    @property
+    def transformed(self) -> bool:
+        """Whether studies are pooled on another scale than the one on which the measure is read."""
+        return self.back != "identity"
+
+    def back_transform(self, y: FloatArray) -> FloatArray:
+        """Numbers on the scale on which the measure is read; NaN where that takes the studies' sizes as well."""
+        if self.size is not None:
+            return np.full(np.shape(y), np.nan)
+        return np.asarray(BACK_TRANSFORMATIONS[self.back](np.asarray(y, dtype=np.float64)))
+
+
+def nobody(like: FloatArray) -> BoolArray:
+    """No study at all."""
+    return np.zeros(np.shape(like), dtype=np.bool_)
+
+
+def defined(y: FloatArray, v: FloatArray) -> BoolArray:
+    """Studies with a finite effect and a positive, finite variance."""
+    return np.asarray(np.isfinite(y) & np.isfinite(v) & (v > 0))
+
+
+def take(inputs: Inputs, names: tuple[str, ...]) -> list[FloatArray]:
+    """The inputs in a formula's order."""
+    return [inputs[name] for name in names]
