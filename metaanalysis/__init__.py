@@ -15,9 +15,28 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from metaanalysis.diagnostics import (
+        baujat,
+        bootstrap,
+        compare,
+        cumulative,
+        fail_safe_n,
+        gosh,
+        influence,
+        leave_one_out,
+        permutation_test,
+        pet_peese,
+        small_study_test,
+        trim_and_fill,
+    )
     from metaanalysis.effects import Effects, effect_sizes, measures
+    from metaanalysis.effects import conversions as conversions
+    from metaanalysis.effects.arms import Covariances, shared_control_covariances
+    from metaanalysis.effects.conversions_complete_effects import complete_effects
+    from metaanalysis.effects.conversions_complete_means import complete_means
+    from metaanalysis.effects.shapes import arms_to_comparisons, comparisons_to_arms
     from metaanalysis.errors import ConvergenceError, DataError, OptionError
-    from metaanalysis.models import likelihood_ratio_test, meta_regression, pool, subgroups
+    from metaanalysis.models import likelihood_ratio_test, location_scale, meta_regression, pool, subgroups
     from metaanalysis.plots import forest
     from metaanalysis.results import Pooled, Regression, Subgroups
     from metaanalysis.reviews import audit, audit_subgroups, list_datasets, load_dataset
@@ -25,23 +44,42 @@ if TYPE_CHECKING:
 # Each public name and the room that it lives in; rooms load on first use, so that importing the package costs nothing.
 _ROOMS = {
     "ConvergenceError": "errors",
+    "Covariances": "effects.arms",
     "DataError": "errors",
     "Effects": "effects",
     "OptionError": "errors",
     "Pooled": "results",
     "Regression": "results",
     "Subgroups": "results",
+    "arms_to_comparisons": "effects.shapes",
     "audit": "reviews",
     "audit_subgroups": "reviews",
+    "baujat": "diagnostics",
+    "bootstrap": "diagnostics",
+    "compare": "diagnostics",
+    "comparisons_to_arms": "effects.shapes",
+    "complete_effects": "effects.conversions_complete_effects",
+    "complete_means": "effects.conversions_complete_means",
+    "cumulative": "diagnostics",
     "effect_sizes": "effects",
+    "fail_safe_n": "diagnostics",
     "forest": "plots",
+    "gosh": "diagnostics",
+    "influence": "diagnostics",
+    "leave_one_out": "diagnostics",
     "likelihood_ratio_test": "models",
     "list_datasets": "reviews",
     "load_dataset": "reviews",
+    "location_scale": "models",
     "measures": "effects",
     "meta_regression": "models",
+    "permutation_test": "diagnostics",
+    "pet_peese": "diagnostics",
     "pool": "models",
+    "shared_control_covariances": "effects.arms",
+    "small_study_test": "diagnostics",
     "subgroups": "models",
+    "trim_and_fill": "diagnostics",
 }
 
 __all__ = [  # noqa: RUF022 - in the order of the rooms
@@ -51,6 +89,13 @@ __all__ = [  # noqa: RUF022 - in the order of the rooms
     "Effects",
     "effect_sizes",
     "measures",
+    "conversions",
+    "complete_means",
+    "complete_effects",
+    "arms_to_comparisons",
+    "comparisons_to_arms",
+    "Covariances",
+    "shared_control_covariances",
     "Pooled",
     "pool",
     "Subgroups",
@@ -58,6 +103,19 @@ __all__ = [  # noqa: RUF022 - in the order of the rooms
     "Regression",
     "meta_regression",
     "likelihood_ratio_test",
+    "location_scale",
+    "leave_one_out",
+    "cumulative",
+    "influence",
+    "baujat",
+    "compare",
+    "gosh",
+    "bootstrap",
+    "permutation_test",
+    "small_study_test",
+    "trim_and_fill",
+    "fail_safe_n",
+    "pet_peese",
     "load_dataset",
     "list_datasets",
     "audit",
@@ -71,10 +129,12 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"metaanalysis.{_ROOMS[name]}"), name)
         globals()[name] = value
         return value
+    if name == "conversions":
+        return importlib.import_module("metaanalysis.effects.conversions")
     if name in {"diagnostics", "effects", "formulas", "models", "plots", "results", "reviews"}:
         return importlib.import_module(f"metaanalysis.{name}")
     raise AttributeError(f"module 'metaanalysis' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ROOMS})
+    return sorted({*globals(), *_ROOMS, "conversions"})

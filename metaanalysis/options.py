@@ -15,7 +15,7 @@ from metaanalysis.formulas.tau2 import TAU2, Tau2Function
 
 MODELS = ("random", "common")
 CI_CHOICES = (*CI, *MEAN_INTERVALS)
-METHODS = ("inverse-variance", "mantel-haenszel", "peto")
+METHODS = ("inverse-variance", "mantel-haenszel", "peto", "glmm", "beta-binomial")
 
 
 def choose(option: str, value: object, choices: tuple[str, ...] | list[str]) -> str:
@@ -55,7 +55,8 @@ class EffectOptions:
     risk_ratio_denominator
         What enters a risk ratio's group sizes: ``cells`` (twice the addition), ``events`` (once) or ``none``.
     double_zero
-        ``keep`` or ``drop`` studies with no events, or only events, in both groups, for RR and OR.
+        ``keep`` studies with no events, or only events, in both groups; ``drop`` them from ratios (RR, OR and what is made of
+        an odds ratio), which they say nothing of; or ``drop-all``: from every measure of two groups' counts.
     risk_difference
         Whether the correction enters the estimate and the variance (``both``) or the ``variance`` alone.
     peto
@@ -111,7 +112,7 @@ class PoolOptions:
     model
         ``random`` or ``common``.
     method
-        ``inverse-variance``, ``mantel-haenszel`` or ``peto``.
+        ``inverse-variance``, ``mantel-haenszel``, ``peto``, ``glmm`` or ``beta-binomial``.
     tau2, ci, prediction
         Keys of their registries, or functions of the same signature.
     i2
@@ -120,6 +121,9 @@ class PoolOptions:
         Whether Mantel-Haenszel pools continuity-corrected counts of studies with zero cells.
     risk_difference_variance
         ``sato`` or ``greenland-robins``, for Mantel-Haenszel risk differences.
+    glmm
+        Which generalised linear mixed model: ``fixed-study``, ``random-study``, ``conditional-exact`` or
+        ``conditional-approximate``.
     level
         Of the confidence and prediction intervals.
     """
@@ -132,6 +136,7 @@ class PoolOptions:
     i2: str = "tau2"
     corrected_tables: bool = False
     risk_difference_variance: str = "sato"
+    glmm: str = "fixed-study"
     level: float = 0.95
 
     def __post_init__(self) -> None:

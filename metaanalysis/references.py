@@ -52,11 +52,57 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType(
             "The exact distribution of Cochran's heterogeneity statistic in one-way random effects meta-analysis",
             "Statistics in Medicine 27, 6093-6110",
         ),
+        "freeman1950": Reference(
+            "Freeman MF, Tukey JW",
+            1950,
+            "Transformations related to the angular and the square root",
+            "Annals of Mathematical Statistics 21:607-611",
+            "10.1214/aoms/1177729756",
+        ),
+        "gart1967": Reference(
+            "Gart JJ, Zweifel JR",
+            1967,
+            "On the bias of various estimators of the logit and its variance with application to quantal bioassay",
+            "Biometrika 54:181-187",
+        ),
         "henmi2010": Reference(
             "Henmi M, Copas JB",
             2010,
             "Confidence intervals for random effects meta-analysis and robustness to publication bias",
             "Statistics in Medicine 29, 2969-2983",
+        ),
+        "jackson2018": Reference(
+            "Jackson D, Law M, Stijnen T, Viechtbauer W, White IR",
+            2018,
+            "A comparison of seven random-effects models for meta-analyses that estimate the summary odds ratio",
+            "Statistics in Medicine 37, 1059-1085",
+        ),
+        "kuss2015": Reference(
+            "Kuss O",
+            2015,
+            "Statistical methods for meta-analyses including information from studies without any events",
+            "Statistics in Medicine 34, 1097-1116",
+        ),
+        "miller1978": Reference(
+            "Miller JJ",
+            1978,
+            "The inverse of the Freeman-Tukey double arcsine transformation",
+            "The American Statistician 32:138",
+        ),
+        "schwarzer2019": Reference(
+            "Schwarzer G, Chemaitelly H, Abu-Raddad LJ, Rücker G",
+            2019,
+            "Seriously misleading results using inverse of Freeman-Tukey double arcsine transformation in meta-analysis of "
+            "single proportions",
+            "Research Synthesis Methods 10:476-483",
+            "10.1002/jrsm.1348",
+        ),
+        "stijnen2010": Reference(
+            "Stijnen T, Hamza TH, Ozdemir P",
+            2010,
+            "Random effects meta-analysis of event outcome in the framework of the generalized linear mixed model with "
+            "applications in sparse data",
+            "Statistics in Medicine 29, 3046-3067",
         ),
         "jackson2013": Reference(
             "Jackson D",
@@ -204,6 +250,13 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType(
             2005,
             "Simple heterogeneity variance estimation for meta-analysis",
             "Journal of the Royal Statistical Society C 54, 367-384",
+        ),
+        "sweeting2004": Reference(
+            "Sweeting MJ, Sutton AJ, Lambert PC",
+            2004,
+            "What to add to nothing? Use and avoidance of continuity corrections in meta-analysis of sparse data",
+            "Statistics in Medicine 23:1351-1375",
+            "10.1002/sim.1761",
         ),
         "thompson2002": Reference(
             "Thompson SG, Higgins JPT",
@@ -369,6 +422,19 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType(
             "Research Synthesis Methods 1, 112-125",
             "10.1002/jrsm.11",
         ),
+        "viechtbauer2022": Reference(
+            "Viechtbauer W, López-López JA",
+            2022,
+            "Location-scale models for meta-analysis",
+            "Research Synthesis Methods 13, 697-715",
+            "10.1002/jrsm.1562",
+        ),
+        "wiksten2016": Reference(
+            "Wiksten A, Rücker G, Schwarzer G",
+            2016,
+            "Hartung-Knapp method is not always conservative compared with fixed-effect meta-analysis",
+            "Statistics in Medicine 35, 2503-2515",
+        ),
         "yusuf1985": Reference(
             "Yusuf S, Peto R, Lewis J, Collins R, Sleight P",
             1985,
@@ -383,3 +449,28 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType(
 def reference(key: str) -> Reference:
     """The reference of a citation key."""
     return REFERENCES[key]
+
+
+class Citations:
+    """Cites as it goes: each call returns the short form and remembers the reference."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+
+    def __call__(self, key: str | None) -> str:
+        """(Author year), or nothing for a key without a reference."""
+        if key is None or key not in REFERENCES:
+            return ""
+        if key not in self.keys:
+            self.keys.append(key)
+        return f" ({REFERENCES[key].short})"
+
+    def listed(self) -> str:
+        """The references, sorted as in a reference list."""
+        return "\n".join(sorted(str(REFERENCES[key]) for key in self.keys))
+
+
+def with_references(sentences: list[str], cite: Citations) -> str:
+    """The paragraph, and its reference list."""
+    text = " ".join(sentence for sentence in sentences if sentence)
+    return f"{text}\n\nReferences\n{cite.listed()}" if cite.keys else text

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from metaanalysis.conventions import convention_named, override
-from metaanalysis.effects.checks import StudyData, check_effects, check_given
+from metaanalysis.effects.checks import (
+    BLOCK,
+    LARGEST_EFFECT,
+    LARGEST_VARIANCE,
+    SMALLEST_VARIANCE,
+    StudyData,
+    blocks,
+    check_all,
+    check_effects,
+    check_given,
+    users_line,
+)
 from metaanalysis.effects.checks_of_inputs import check_inputs, check_variants
 from metaanalysis.effects.columns import FrameLike, find_column, height, labels, numeric_column, open_frame, plain_array
-from metaanalysis.effects.effects import Effects, frozen
+from metaanalysis.effects.effects import Effects, closed
+from metaanalysis.effects.labels import Labels
 from metaanalysis.effects.measures import Computed, Measure, measure_named
 from metaanalysis.errors import DataError, ExcludedStudiesWarning, OptionError, nearest
 from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
@@ -47,10 +59,13 @@ def effect_sizes(
     data
         One row a study: a pandas, Polars or Arrow frame, or a dict of columns. It is not changed.
     measure
-        ``RR OR RD PETO`` from ``events1 n1 events2 n2``; ``MD SMD`` from ``mean1 sd1 n1 mean2 sd2 n2``; ``ZCOR`` from
-        ``r n``; ``GEN`` and ``HR`` from given estimates. Group 1 is the treated group. Any measure may also be given:
-        ``y`` with ``v``, ``se`` or ``ci_low ci_high`` on the scale of analysis (log for ratios), or, for ratios, the
-        published ``estimate ci_low ci_high``.
+        A key of `measures`, which says of each what it needs and which variants it has: two groups' counts (``RR OR RD
+        PETO AS PHI YUQ YUY RTET PBIT OR2DL OR2DN``), person-time (``IRR IRD IRSD``), matched pairs (``MPRR MPOR MPRD MPORC
+        MPPETO``), means (``MD SMD SMDH SMD1 SMD1H ROM CVR VR RPB ZPB RBIS ZBIS D2ORL D2ORN CLES``), before and after (``MC
+        SMCC SMCR SMCRH ROMC CVRC VRC``), one group (``PR PLN PLO PAS PFT IR IRLN IRS IRFT MN SMN MNLN CVLN SDLN``),
+        association (``COR UCOR ZCOR PCOR ZPCOR SPCOR R2 ZR2``), reliability (``ARAW AHW ABT``), and ``HR`` and ``GEN`` from
+        given estimates. Group 1 is the treated group. Any measure may also be given: ``y`` with ``v``, ``se`` or ``ci_low
+        ci_high`` on the scale of analysis (log for ratios), or, for ratios, the published ``estimate ci_low ci_high``.
     label
         The column that names the studies; by default ``study``, ``label`` or ``author`` where there is one.
     convention
@@ -90,13 +105,13 @@ def effect_sizes(
     columns, given_options = split_keywords(columns_and_options, entry)
     options = override(convention_named(convention).effects, given_options)
     check_variants(entry, options)
+    if not entry.corrected and given_options.get("add") is None:
+        options = replace(options, add=0.0)
     names = inputs_wanted(entry, list(frame.columns), columns)
     found = {name: find_column(frame, columns.get(name, name), name) for name in names}
-    label_list = labels(frame, label)
-    inputs = {name: numeric_column(frame, column, label_list) for name, column in found.items()}
-    return from_inputs(
-        entry, inputs, found, tuple(label_list), options, convention, level, frame, np.arange(height(frame))
-    )
+    names_of_studies = labels(frame, label)
+    inputs = {name: closed(numeric_column(frame, column, names_of_studies)) for name, column in found.items()}
+    return from_inputs(entry, inputs, found, names_of_studies, options, convention, level, frame, None)
 
 
 def effects_from_arrays(
@@ -109,7 +124,7 @@ def effects_from_arrays(
     entry = measure_named(measure)
     arrays: dict[str, FloatArray] = {}
     for name, values in (("y", y), ("v", v)):
-        arrays[name] = plain_array(values, name)
+        arrays[name] = closed(plain_array(values, name))
     sizes = {name: array.size for name, array in arrays.items()}
     if len(set(sizes.values())) > 1:
         raise DataError(f"y has {sizes['y']} values and v has {sizes['v']}: each study needs one of both.")
@@ -117,9 +132,8 @@ def effects_from_arrays(
         raise DataError("y and v are empty: there is no study to pool.")
     if label is not None and len(label) != sizes["y"]:
         raise DataError(f"label has {len(label)} values for {sizes['y']} studies.")
-    names = tuple(f"Study {i + 1}" for i in range(sizes["y"])) if label is None else tuple(map(str, label))
-    rows = np.arange(sizes["y"])
-    return from_inputs(entry, arrays, {"y": "y", "v": "v"}, names, EffectOptions(), "metafor", 0.95, None, rows)
+    names = Labels(None if label is None else tuple(map(str, label)), sizes["y"])
+    return from_inputs(entry, arrays, {"y": "y", "v": "v"}, names, EffectOptions(), "metafor", 0.95, None, None)
 
 
 def under_convention(effects: Effects, convention: str) -> Effects:
@@ -146,7 +160,12 @@ def as_measure(effects: Effects, measure: str) -> Effects:
             f"{entry.title} ({entry.key}) needs {' '.join(entry.inputs)} of each study, and these effects were made "
             f"without them. Make them by effect_sizes from a table that has these columns."
         )
-    return recomputed(effects, entry, effects.options, effects.convention)
+    options = effects.options
+    if entry.corrected != effects.measure_entry.corrected:
+        usual = convention_named(effects.convention).effects
+        options = replace(options, add=usual.add if entry.corrected else 0.0)
+    # A variant of one measure is none of another.
+    return recomputed(effects, entry, replace(options, variance=None, correction=None), effects.convention)
 
 
 def recomputed(effects: Effects, entry: Measure, options: EffectOptions, convention: str) -> Effects:
@@ -160,7 +179,7 @@ def recomputed(effects: Effects, entry: Measure, options: EffectOptions, convent
         convention,
         0.95,
         effects.source,
-        np.arange(len(effects.all_labels)) if effects.all_rows is None else effects.all_rows,
+        effects.all_rows,
     )
 
 
@@ -181,7 +200,7 @@ def split_keywords(given: Mapping[str, Any], entry: Measure) -> tuple[dict[str, 
 
 def inputs_wanted(entry: Measure, have: Sequence[str], mapped: Mapping[str, str]) -> tuple[str, ...]:
     """Which columns to read: the measure's own, or a given estimate where it is mapped or all there is."""
-    given = [names for names in GIVEN if names[0] != "estimate" or entry.transformed]
+    given = [names for names in GIVEN if names[0] != "estimate" or entry.back == "exp"]
     asks_for_given = any(name in mapped for name in GIVEN_NAMES)
     own = bool(entry.inputs) and not asks_for_given
     if own and (
@@ -206,61 +225,68 @@ def from_inputs(
     entry: Measure,
     inputs: Mapping[str, FloatArray],
     columns: Mapping[str, str],
-    label: tuple[str, ...],
+    label: Labels | tuple[str, ...],
     options: EffectOptions,
     convention: str,
     level: float,
     source: Any,
-    rows: IntArray,
+    rows: IntArray | None,
 ) -> Effects:
-    """Check the inputs, compute the effects and leave out, with a warning, the studies that have none."""
-    reasons: list[str | None] = [None] * len(label)
-    complete = np.ones(len(label), dtype=np.bool_)
+    """Check the inputs, compute the effects and leave out, with a warning, the studies that have none.
+
+    inputs: arrays of our own, closed to changes; rows: which rows of the source they are, None where they are all.
+    """
+    total = len(label)
+    everyone = label if isinstance(label, Labels) else Labels(label, total)
+    reasons: dict[int, str] = {}
+    complete = np.ones(total, dtype=np.bool_)
 
     def leave_out(bad: BoolArray, why: str) -> None:
-        for row in np.flatnonzero(bad & complete):
-            reasons[row] = why
+        reasons.update(dict.fromkeys(np.flatnonzero(bad & complete).tolist(), why))
         np.logical_and(complete, ~bad, out=complete)
 
-    for name, values in inputs.items():
-        leave_out(np.isnan(values), f"{columns[name]} is missing")
-    for name, events in (("n1", "events1"), ("n2", "events2"), ("n", "events")):
-        if name in inputs:
-            nobody = (inputs[name] == 0) & (inputs[events] == 0 if events in inputs else True)
-            leave_out(nobody, f"{columns[name]} is 0: nobody was observed")
+    extremes = {name: (float(np.min(values)), float(np.max(values))) for name, values in inputs.items()}
+    for bad, why in incomplete(inputs, columns, extremes):
+        leave_out(bad, why)
     given = "y" in inputs or "estimate" in inputs
-    checked = StudyData(inputs, columns, label, complete.copy())
-    check_given(checked) if given else check_inputs(checked, entry)
-    kept = {name: values[complete] for name, values in inputs.items()}
+    checked = StudyData(inputs, columns, label, complete, extremes=extremes)
+    check_all(checked, check_given if given else lambda data: check_inputs(data, entry))
+    kept = inputs if not reasons else {name: closed(values[complete]) for name, values in inputs.items()}
     computed = computed_from_given(kept, level) if given else computed_from_data(entry, kept, options)
-    inestimable, undefined = np.zeros((2, len(label)), dtype=np.bool_)
-    inestimable[complete] = computed.left_out
-    undefined[complete] = ~(np.isfinite(computed.y) & np.isfinite(computed.v) & (computed.v > 0))
-    keep = ~computed.left_out & (given | ~undefined[complete])
-    at_keep = np.flatnonzero(complete)[keep]
-    leave_out(inestimable, computed.reason)
-    if not given:
+    at: IntArray | None = None
+    if reasons or computed.left_out.any() or not usable(computed):
+        known = np.isfinite(computed.y) & np.isfinite(computed.v) & (computed.v > 0)
+        keep = ~computed.left_out & (given | known)
+        at = np.flatnonzero(complete)[keep]
+        inestimable, undefined = np.zeros((2, total), dtype=np.bool_)
+        inestimable[complete] = computed.left_out
+        undefined[complete] = ~known & ~given
+        leave_out(inestimable, computed.reason)
         leave_out(undefined, "its effect size or its sampling variance is not defined")
-    check_effects(computed.y[keep], computed.v[keep], [label[row] for row in at_keep], at_keep)
-    left_out = tuple((label[row], str(why)) for row, why in enumerate(reasons) if why is not None)
+        if not keep.all():
+            y, v, corrected, _, reason = computed
+            computed = Computed(y[keep], v[keep], corrected[keep], np.zeros(at.size, dtype=np.bool_), reason)
+            kept = {name: closed(values[keep]) for name, values in kept.items()}
+        check_effects(computed.y, computed.v, everyone.take(at), at)
+    left_out = tuple((label[row], reasons[row]) for row in sorted(reasons))
     if left_out:
-        warn_of_exclusions(left_out, len(label))
-    if not keep.any():
+        warn_of_exclusions(left_out, total)
+    if at is not None and at.size == 0:
         raise DataError(
-            f"no study is left: all {len(label)} were left out. The first, '{left_out[0][0]}': {left_out[0][1]}."
+            f"no study is left: all {total} were left out. The first, '{left_out[0][0]}': {left_out[0][1]}."
         )
     return Effects(
-        y=computed.y[keep],
-        v=computed.v[keep],
+        y=closed(computed.y),
+        v=closed(computed.v),
         measure=entry.key,
-        label=tuple(label[row] for row in at_keep),
-        inputs={name: frozen(values[keep]) for name, values in kept.items()} if not given else {},
+        label=everyone if at is None else everyone.take(at),
+        inputs=dict(kept) if not given else {},
         options=options,
         convention=convention,
         given=given,
         source=source,
-        rows=rows[at_keep],
-        was_corrected=computed.corrected[keep],
+        rows=rows if at is None else at if rows is None else rows[at],
+        was_corrected=computed.corrected,
         left_out=left_out,
         columns=dict(columns),
         all_data=dict(inputs),
@@ -269,16 +295,57 @@ def from_inputs(
     )
 
 
+def incomplete(
+    inputs: Mapping[str, FloatArray], columns: Mapping[str, str], extremes: Mapping[str, tuple[float, float]]
+) -> Iterator[tuple[BoolArray, str]]:
+    """Which studies have a missing value, or a group of nobody, and how to say so."""
+    for name, values in inputs.items():
+        # The least of numbers of which one is missing is missing.
+        if np.isnan(extremes[name][0]):
+            yield np.isnan(values), f"{columns[name]} is missing"
+    for name, events in (("n1", "events1"), ("n2", "events2"), ("n", "events")):
+        if name in inputs and not extremes[name][0] > 0:
+            nobody = (inputs[name] == 0) & (inputs[events] == 0 if events in inputs else True)
+            yield nobody, f"{columns[name]} is 0: nobody was observed"
+
+
+def usable(computed: Computed) -> bool:
+    """Whether all effects and variances are numbers to compute with."""
+    y, v = computed.y, computed.v
+    return bool(
+        y.size > 0
+        and np.min(y) >= -LARGEST_EFFECT
+        and np.max(y) <= LARGEST_EFFECT
+        and np.min(v) >= SMALLEST_VARIANCE
+        and np.max(v) <= LARGEST_VARIANCE
+    )
+
+
 def computed_from_data(entry: Measure, kept: Mapping[str, FloatArray], options: EffectOptions) -> Computed:
     """The measure's own formula; the caller has checked the inputs."""
     if entry.compute is None:
         raise DataError(f"the measure {entry.key} can't be computed from study data; give y with v or se.")
-    if next(iter(kept.values())).size == 0:
+    k = next(iter(kept.values())).size
+    if k == 0:
         empty, nobody = np.empty(0), np.empty(0, dtype=np.bool_)
         return Computed(empty, empty, nobody, nobody, "")
     # What overflows or is not defined is found by its value, and named, after this.
     with np.errstate(all="ignore"):
-        return entry.compute(kept, options)
+        if k <= BLOCK or looks_at_all_studies(options):
+            return entry.compute(kept, options)
+        y, v = np.empty(k), np.empty(k)
+        corrected, left_out = np.empty(k, dtype=np.bool_), np.empty(k, dtype=np.bool_)
+        reason = ""
+        for part in blocks(k):
+            found = entry.compute({name: values[part] for name, values in kept.items()}, options)
+            y[part], v[part], corrected[part], left_out[part], reason = found
+        return Computed(y, v, corrected, left_out, reason)
+
+
+def looks_at_all_studies(options: EffectOptions) -> bool:
+    """Whether what is computed of a study depends on the others: on their average, or on whether one has a zero cell."""
+    variances = (options.variance, options.smd_variance, options.md_variance)
+    return options.to == "if0all" or any(name is not None and name.startswith("AV") for name in variances)
 
 
 def computed_from_given(kept: Mapping[str, FloatArray], level: float) -> Computed:
@@ -306,5 +373,5 @@ def warn_of_exclusions(left_out: Sequence[tuple[str, str]], total: int) -> None:
     warnings.warn(
         f"{len(left_out)} of {total} studies left out: {shown}{more}. See .excluded.",
         ExcludedStudiesWarning,
-        stacklevel=4,
+        stacklevel=users_line(),
     )

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from metaanalysis.errors import DataError, DataWarning
 from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
 
+# So many studies are looked at, and computed, at a time: small enough to stay in cache, whatever the number in all.
+BLOCK = 1 << 15
+
+
+MOST = float(np.finfo(np.float64).max)
+
+
+def blocks(k: int) -> Iterator[slice]:
+    """Parts of k studies."""
+    for start in range(0, k, BLOCK):
+        yield slice(start, min(start + BLOCK, k))
+
+
+def users_line() -> int:
+    """The stack level of the user's own line, for a warning that is given where this is called."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "metaanalysis":
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+class SomethingToSayError(Exception):
+    """A check would refuse, or warn of, a study in the part that it looks at."""
+
 
 @dataclass(frozen=True)
 class StudyData:
     """The inputs of all rows, the column that each came from, the rows' labels, and which rows are complete.
 
-    `rows` numbers them in the user's table, where they are not all of it.
+    `rows` numbers them in the user's table, where they are not all of it. `extremes` are each input's least and greatest
+    value where they are known: they spare a look at every value of a long table.
     """
 
     inputs: Mapping[str, FloatArray]
@@ -24,6 +50,16 @@ class StudyData:
     label: Sequence[str]
     complete: BoolArray
     rows: IntArray | None = None
+    extremes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def within(self, name: str, low: float, high: float = np.inf) -> bool:
+        """Whether all values of an input surely lie from low to high, as its extremes say."""
+        least, most = self.extremes.get(name, (np.nan, np.nan))
+        return low <= least and most <= high
+
+    def beyond(self, names: Sequence[str], low: float, high: float = np.inf) -> list[str]:
+        """The inputs that have to be looked at, one value after the other."""
+        return [name for name in names if not self.within(name, low, high)]
 
     def place(self, row: int) -> str:
         """Where a row is, for a message. Rows are counted from 1."""
@@ -35,12 +71,26 @@ class StudyData:
 
     def refuse(self, bad: BoolArray, sentence: Callable[[int], str], remedy: str) -> None:
         """Raise DataError for the first complete row among the bad ones, saying how many others there are."""
-        rows = np.flatnonzero(bad & self.complete)
+        rows = self.rows_of(bad)
         if rows.size == 0:
             return
         row = int(rows[0])
         more = f" ({rows.size - 1} more rows have the same problem.)" if rows.size > 1 else ""
         raise DataError(f"{sentence(row)} {self.place(row)}: {remedy}.{more}")
+
+    def rows_of(self, bad: BoolArray) -> IntArray:
+        """The complete rows among the bad ones."""
+        return np.flatnonzero(bad & self.complete) if bad.any() else np.empty(0, dtype=np.intp)
+
+    def part(self, which: slice) -> Part:
+        """Some of the rows, to see whether there is anything to say of them."""
+        return Part(
+            {name: values[which] for name, values in self.inputs.items()},
+            self.columns,
+            self.label,
+            self.complete[which],
+            extremes=self.extremes,
+        )
 
     def refuse_each(self, names: Sequence[str], bad: Callable[[FloatArray], BoolArray], what: str, remedy: str) -> None:
         """Refuse a property of single values, column by column."""
@@ -48,17 +98,44 @@ class StudyData:
             self.refuse(bad(self.inputs[name]), lambda row, name=name: f"{self.shown(name, row)} {what}", remedy)  # type: ignore[misc]
 
 
+@dataclass(frozen=True)
+class Part(StudyData):
+    """A part of the rows; checks stop at the first thing that they have to say of it."""
+
+    def rows_of(self, bad: BoolArray) -> IntArray:
+        """None, or SomethingToSayError."""
+        if bad.any() and (bad & self.complete).any():
+            raise SomethingToSayError
+        return np.empty(0, dtype=np.intp)
+
+
+def check_all(data: StudyData, check: Callable[[StudyData], None]) -> None:
+    """A check of all rows: of many part by part, and as a whole only where there is something to say."""
+    if data.complete.size > BLOCK:
+        try:
+            for which in blocks(data.complete.size):
+                check(data.part(which))
+        except SomethingToSayError:
+            pass
+        else:
+            return
+    check(data)
+
+
 def check_finite(data: StudyData) -> None:
     """No infinite value anywhere."""
     data.refuse_each(
-        list(data.inputs), lambda x: np.isinf(x), "is infinite", "correct it, or make it missing to leave the study out"
+        data.beyond(list(data.inputs), -MOST, MOST),
+        lambda x: np.isinf(x),
+        "is infinite",
+        "correct it, or make it missing to leave the study out",
     )
 
 
 def check_sizes(data: StudyData, names: Sequence[str], at_least: float) -> None:
     """Group sizes: not below what the measure needs."""
     data.refuse_each(
-        names,
+        data.beyond(names, at_least),
         lambda n: n < at_least,
         f"is below {at_least:g}",
         f"a group needs at least {at_least:g} participants here; correct it, or make it missing to leave the study out",
@@ -69,7 +146,7 @@ def warn_of_fractions(data: StudyData, names: Sequence[str]) -> None:
     """Counts that are not whole numbers are used, with a warning."""
     for name in names:
         x = data.inputs[name]
-        rows = np.flatnonzero(data.complete & (x != np.round(x)))
+        rows = data.rows_of(x != np.rint(x))
         if rows.size:
             row = int(rows[0])
             more = f" and {rows.size - 1} more" if rows.size > 1 else ""
@@ -77,7 +154,7 @@ def warn_of_fractions(data: StudyData, names: Sequence[str]) -> None:
                 f"{data.shown(name, row)} {data.place(row)}{more} is not a whole number, though it counts people or "
                 f"events. It is used as it is.",
                 DataWarning,
-                stacklevel=5,
+                stacklevel=users_line(),
             )
 
 

@@ -14,6 +14,8 @@ from metaanalysis.options import EffectOptions
 COUNTS = ("events1", "n1", "events2", "n2", "events", "n", "both", "only1", "only2", "neither", "items", "predictors")
 SIZES = ("n1", "n2", "n")
 EVENTS_OF = (("events1", "n1"), ("events2", "n2"), ("events", "n"))
+# The least positive number: what is at least this is above 0.
+TINY = 5e-324
 LEAVE_OUT = "correct it, or make it missing to leave the study out"
 
 
@@ -21,24 +23,24 @@ def check_inputs(data: StudyData, measure: Measure) -> None:
     """Refuse what cannot be, for the inputs of a measure; warn of counts that are not whole numbers."""
     check_finite(data)
     counts = [name for name in COUNTS if name in data.inputs]
-    data.refuse_each(counts, lambda x: x < 0, "is negative", "a count is 0 or more; correct it")
+    data.refuse_each(data.beyond(counts, 0), lambda x: x < 0, "is negative", "a count is 0 or more; correct it")
     for events, n in EVENTS_OF:
         if events in data.inputs and n in data.inputs:
             check_events(data, events, n)
     check_times(data)
     check_standard_deviations(data)
-    check_sizes(data, [name for name in SIZES if name in data.inputs], smallest_size(data))
+    check_sizes(data, [name for name in SIZES if name in data.inputs], smallest_size(data, measure))
     check_association(data)
+    check_predictors(data, measure)
     for name in measure.checks:
         FURTHER[name](data)
     warn_of_fractions(data, counts)
 
 
-def smallest_size(data: StudyData) -> float:
-    """How many people a group needs: 4 for a correlation (variance 1/(n - 3)), 2 for a standard deviation, else 1."""
-    if "r" in data.inputs and "sd1" not in data.inputs:
-        return 4
-    return 2 if any(name in data.inputs for name in ("sd", "sd1", "sd2", "alpha", "r2", "r")) else 1
+def smallest_size(data: StudyData, measure: Measure) -> float:
+    """How many people a group needs: as the measure says, and 2 for a standard deviation or anything like it."""
+    spread = any(name in data.inputs for name in ("sd", "sd1", "sd2", "alpha", "r2", "r"))
+    return max(measure.smallest, 2 if spread else 1)
 
 
 def check_events(data: StudyData, events: str, n: str) -> None:
@@ -64,6 +66,7 @@ def check_times(data: StudyData) -> None:
 def check_standard_deviations(data: StudyData) -> None:
     """Standard deviations above 0."""
     names = [name for name in ("sd1", "sd2", "sd") if name in data.inputs]
+    names = data.beyond(names, TINY)
     data.refuse_each(names, lambda x: x < 0, "is negative", "a standard deviation is positive; correct it")
     data.refuse_each(names, lambda x: x == 0, "is zero", f"everyone would have had the same value; {LEAVE_OUT}")
 
@@ -81,13 +84,20 @@ def check_association(data: StudyData) -> None:
         data.refuse_each(("alpha",), lambda x: x >= 1, "is not a reliability below 1", LEAVE_OUT)
         data.refuse_each(("items",), lambda x: x < 2, "is below 2", f"alpha needs two items at least; {LEAVE_OUT}")
         check_sizes(data, ("n",), 3)
-    if "predictors" in have:
-        data.refuse_each(("predictors",), lambda x: x < 1, "is below 1", f"count the predictor itself too; {LEAVE_OUT}")
-        data.refuse(
-            have["n"] - have["predictors"] < 4,
-            lambda row: f"{data.shown('n', row)} leaves too few people for {data.shown('predictors', row)}",
-            f"the variance needs n above the number of predictors by 4 at least; {LEAVE_OUT}",
-        )
+
+
+def check_predictors(data: StudyData, measure: Measure) -> None:
+    """Enough people for the predictors: n - predictors - 1 degrees of freedom, one fewer under Fisher's transformation."""
+    have = data.inputs
+    if "predictors" not in have:
+        return
+    least = 3 if measure.back == "tanh" else 2
+    data.refuse_each(("predictors",), lambda x: x < 1, "is below 1", f"count the predictor itself too; {LEAVE_OUT}")
+    data.refuse(
+        have["n"] - have["predictors"] < least,
+        lambda row: f"{data.shown('n', row)} leaves too few people for {data.shown('predictors', row)}",
+        f"the variance needs n above the number of predictors by {least} at least; {LEAVE_OUT}",
+    )
 
 
 def check_means_of_one_sign(data: StudyData) -> None:

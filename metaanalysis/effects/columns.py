@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
+from metaanalysis.effects.labels import Labels
+from metaanalysis.effects.labels import is_missing as is_missing
 from metaanalysis.errors import DataError, nearest
 from metaanalysis.formulas.arrays import FloatArray
 
@@ -79,27 +81,22 @@ def find_column(frame: nw.DataFrame[Any], name: str, role: str) -> str:
     )
 
 
-def labels(frame: nw.DataFrame[Any], name: str | None) -> list[str]:
+def labels(frame: nw.DataFrame[Any], name: str | None) -> Labels:
     """The studies' labels: the column named, else one called study, label or author, else "Study 1", "Study 2", …."""
     if name is None:
         name = next((c for c in ("study", "label", "author", "slab", "Study", "Author") if c in frame.columns), None)
     if name is None:
-        return [f"Study {row + 1}" for row in range(height(frame))]
-    column = find_column(frame, name, "label")
-    return [
-        f"Study {row + 1}" if is_missing(value) else str(value) for row, value in enumerate(frame[column].to_list())
-    ]
+        return Labels(None, height(frame))
+    return Labels(kept_as_it_is(frame[find_column(frame, name, "label")]), height(frame))
 
 
-def is_missing(value: object) -> bool:
-    """None, NaN, NaT, pandas' NA."""
-    if value is None:
-        return True
-    try:
-        return bool(value != value)
-    except (TypeError, ValueError):
-        # pandas' NA refuses to be a truth value, and is the only scalar that does.
-        return True
+def kept_as_it_is(series: nw.Series[Any]) -> nw.Series[Any]:
+    """The column, safe from later changes of the frame; only pandas' columns can be changed in place."""
+    import narwhals as nw
+
+    if not series.implementation.is_pandas_like():
+        return series
+    return nw.from_native(series.to_native().copy(), series_only=True)
 
 
 def to_floats(values: Sequence[object] | Iterable[object], column: str, label: Sequence[str]) -> FloatArray:
@@ -133,7 +130,7 @@ def plain_array(values: Sequence[object] | FloatArray, name: str) -> FloatArray:
         return np.where(masked, np.nan, raw.astype(np.float64))
     # NumPy may have turned a list of numbers and words into words: the list itself knows better.
     given = list(values) if isinstance(values, list | tuple) else raw.tolist()
-    return to_floats(given, name, [f"Study {i + 1}" for i in range(raw.size)])
+    return to_floats(given, name, Labels(None, raw.size))
 
 
 def numeric_column(frame: nw.DataFrame[Any], column: str, label: Sequence[str]) -> FloatArray:
@@ -142,6 +139,8 @@ def numeric_column(frame: nw.DataFrame[Any], column: str, label: Sequence[str]) 
 
     series = frame[column]
     if series.dtype.is_numeric() and series.dtype != nw.Decimal:
-        values = series.cast(nw.Float64)
-        return np.array(values.to_numpy(), dtype=np.float64)
+        # A cast makes a new array of its own; what is a column of floats already is copied once.
+        copied = series.dtype != nw.Float64
+        values = series.cast(nw.Float64).to_numpy()
+        return np.asarray(values, dtype=np.float64) if copied else np.array(values, dtype=np.float64)
     return to_floats(series.to_list(), column, label)

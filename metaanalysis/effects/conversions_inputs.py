@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # A number, or one a study: a list, an array, a Series.
 Numbers: TypeAlias = Any
 
+# Beyond these, products of a few numbers leave the range of double precision.
+SMALLEST, LARGEST = 1e-60, 1e60
 CORRECT = "correct it, or make it missing"
 
 
@@ -59,7 +61,13 @@ class Given:
 
     def answer(self, x: FloatArray, needs: tuple[str, ...] = ()) -> Numbers:
         """A number for numbers, a Series for Series, else an array; NaN where one of `needs` (or of all) is missing."""
-        x = np.where(self.data.complete if not needs else self.known(*needs), x, np.nan)
+        known = self.known(*needs) if needs else self.data.complete
+        self.data.refuse(
+            known & ~np.isfinite(x),
+            lambda row: f"{self.shown(row)} give no finite answer",
+            CORRECT,
+        )
+        x = np.where(known, x, np.nan)
         if self.single:
             return float(x[0])
         if self.index is None:
@@ -70,7 +78,12 @@ class Given:
 
     def estimate(self, y: FloatArray, v: FloatArray) -> Estimate:
         """An effect size and its variance."""
+        self.data.refuse(v <= 0, lambda row: f"{self.shown(row)} leave no sampling variance", CORRECT)
         return Estimate(self.answer(y), self.answer(v))
+
+    def shown(self, row: int) -> str:
+        """All numbers of a row, for a message."""
+        return " and ".join(self.data.shown(name, row) for name in self.data.inputs)
 
     def known(self, *names: str) -> BoolArray:
         """Where all the inputs named were given."""
@@ -114,19 +127,25 @@ def given(optional: tuple[str, ...] = (), /, **numbers: Numbers) -> Given:
     for name, values in inputs.items():
         if name not in optional:
             complete &= ~np.isnan(values)
+    # A study that misses a number is not computed, so that nothing else of it is looked at.
+    inputs = {name: np.where(complete, values, np.nan) for name, values in inputs.items()}
     names = {name: name for name in inputs}
     if not lengths:
         data: StudyData = OneCall(inputs, names, ["this call"], complete)
     else:
         data = StudyData(inputs, names, study_labels(index, size), complete)
     check_finite(data)
+    data.refuse_each(
+        list(inputs), lambda x: np.abs(x) > LARGEST, "is too large to compute with", "measure in larger units"
+    )
     return Given(data, single=not lengths, index=index)
 
 
 def one_or_many(value: Numbers, name: str) -> FloatArray:
     """A number as an array without dimensions, numbers as one with one; NaN where missing."""
-    if isinstance(value, str) or (np.ndim(value) == 0 and not hasattr(value, "__len__")):
-        return np.asarray(plain_array([value] if not is_missing(value) else [np.nan], name)[0])
+    if isinstance(value, str) or not hasattr(value, "__len__") or getattr(value, "ndim", 1) == 0:
+        value = value.item() if isinstance(value, np.ndarray) else value
+        return np.asarray(plain_array([np.nan if is_missing(value) else value], name)[0])
     return plain_array(value, name)
 
 
@@ -139,6 +158,7 @@ def study_labels(index: Any, size: int) -> list[str]:
 def check_positive(data: Given, *names: str, what: str = "is not positive") -> None:
     """Above zero."""
     refuse_each(data, names, lambda x: x <= 0, what, CORRECT)
+    refuse_each(data, names, lambda x: x < SMALLEST, "is too small to compute with", "measure in smaller units")
 
 
 def refuse_each(data: Given, names: tuple[str, ...], bad: Any, what: str, remedy: str) -> None:
@@ -149,7 +169,8 @@ def refuse_each(data: Given, names: tuple[str, ...], bad: Any, what: str, remedy
 
 def check_group_sizes(data: Given, *names: str, at_least: float = 1.0) -> None:
     """Group sizes not below what the conversion needs."""
-    refuse_each(data, names, lambda n: n < at_least, f"is below {at_least:g}, which this conversion needs", CORRECT)
+    remedy = f"this conversion needs at least {at_least:g}; {CORRECT}"
+    refuse_each(data, names, lambda n: n < at_least, f"is below {at_least:g}", remedy)
 
 
 def check_p_values(data: Given, name: str = "p") -> None:
@@ -166,7 +187,11 @@ def check_p_values(data: Given, name: str = "p") -> None:
 def check_proportions(data: Given, *names: str) -> None:
     """From 0 to 1."""
     refuse_each(
-        data, names, lambda x: (x < 0) | (x > 1), "is not a proportion from 0 to 1", f"divide per cents by 100; {CORRECT}"
+        data,
+        names,
+        lambda x: (x < 0) | (x > 1),
+        "is not a proportion from 0 to 1",
+        f"divide per cents by 100; {CORRECT}",
     )
 
 
@@ -178,7 +203,11 @@ def check_correlations(data: Given, *names: str) -> None:
 def check_directions(data: Given, name: str = "direction") -> None:
     """Signs."""
     refuse_each(
-        data, (name,), lambda x: x == 0, "says nothing of the direction", "give +1 where group 1 has more, -1 where less"
+        data,
+        (name,),
+        lambda x: x == 0,
+        "says nothing of the direction",
+        "give +1 where group 1 has more, -1 where less",
     )
 
 
@@ -195,4 +224,6 @@ def choose(option: str, value: object, choices: tuple[str, ...]) -> str:
     """One of the choices; OptionError lists them."""
     if isinstance(value, str) and value in choices:
         return value
-    raise OptionError(f"{option}={value!r} is not a choice.{nearest(str(value), choices)} They are: {', '.join(choices)}.")
+    raise OptionError(
+        f"{option}={value!r} is not a choice.{nearest(str(value), choices)} They are: {', '.join(choices)}."
+    )

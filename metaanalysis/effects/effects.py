@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from metaanalysis.effects.columns import find_column
+from metaanalysis.effects.labels import Labels
 from metaanalysis.effects.measures import MEASURES, Measure
 from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
+from metaanalysis.formulas.back_transformation import harmonic_mean
 from metaanalysis.formulas.inference import quantile
 from metaanalysis.options import EffectOptions
 
@@ -19,9 +21,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# The share of the width of an interval by which an estimate may move with the size that is put in.
+MOST_SHIFT = 0.1
+
+
 def frozen(array: FloatArray) -> FloatArray:
-    """The array, closed to changes."""
-    array = np.array(array)
+    """The array, closed to changes; a copy of one that others may still change."""
+    return closed(np.array(array)) if array.flags.writeable else array
+
+
+def closed(array: FloatArray) -> FloatArray:
+    """The array itself, closed to changes."""
     array.flags.writeable = False
     return array
 
@@ -49,7 +59,7 @@ class Effects:
     y: FloatArray
     v: FloatArray
     measure: str
-    label: tuple[str, ...]
+    label: Labels | tuple[str, ...]
     inputs: Mapping[str, FloatArray] = field(default_factory=dict)
     options: EffectOptions = field(default_factory=EffectOptions)
     convention: str = "metafor"
@@ -60,7 +70,7 @@ class Effects:
     left_out: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     columns: Mapping[str, str] = field(default_factory=dict, repr=False)
     all_data: Mapping[str, FloatArray] = field(default_factory=dict, repr=False)
-    all_labels: tuple[str, ...] = field(default=(), repr=False)
+    all_labels: Labels | tuple[str, ...] = field(default=(), repr=False)
     all_rows: IntArray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -114,12 +124,82 @@ class Effects:
         """The studies whose counts a continuity correction touched: label, what was added."""
         import pandas as pd
 
+        from metaanalysis.effects.describe import added_to
+
         touched = [] if self.was_corrected is None else np.flatnonzero(self.was_corrected).tolist()
-        how = f"{self.options.add:g} to each cell"
-        if self.options.addition == "treatment-arm":
-            how = f"{2 * self.options.add:g} in all to each outcome, shared in proportion to the arms' sizes"
-        rows = [(self.label[row], how) for row in touched]
+        rows = [(self.label[row], added_to(self, row)) for row in touched]
         return pd.DataFrame(rows, columns=["label", "added"], dtype="object")
+
+    @property
+    def sizes(self) -> FloatArray | None:
+        """People or person-time of each study, where a back-transformation needs them and they are known; else None."""
+        size = self.measure_entry.size
+        if size is None or size not in self.inputs:
+            return None
+        n = self.inputs[size]
+        if size == "n" and self.was_corrected is not None and self.was_corrected.any():
+            # The addition went to the events and to the non-events.
+            return np.asarray(n + 2.0 * self.options.add * self.was_corrected)
+        return n
+
+    def back_transform(self, values: FloatArray) -> FloatArray:
+        """Numbers that belong to all studies together, on the scale on which the measure is read.
+
+        For most measures that is a function of the number alone. Freeman and Tukey's transformations also take a size, which
+        a pooled number has not; as Miller (1978) proposed, it is the harmonic mean of the studies' sizes. Where effects were
+        given without their sizes the answer is NaN.
+        """
+        sizes = self.sizes
+        return self.measure_entry.back_transform(values, None if sizes is None else harmonic_mean(sizes))
+
+    def back_transform_each(self, values: FloatArray) -> FloatArray:
+        """One number a study, as `y` or a limit of its interval, on the scale on which the measure is read: (k,)."""
+        return self.measure_entry.back_transform(values, self.sizes)
+
+    def misled(self, estimate: float, low: float, high: float) -> str:
+        """Why a pooled estimate of Freeman and Tukey's measures should not be read on the scale of proportions; or "".
+
+        Parameters
+        ----------
+        estimate, low, high
+            The pooled estimate and its interval, on the scale of analysis.
+
+        Notes
+        -----
+        Schwarzer, Chemaitelly, Abu-Raddad and Rücker (2019) showed how far the way back by the harmonic mean can lead astray.
+        Two things give it away: the estimate lies outside the range of the studies' own proportions or rates, or it hangs on
+        the size that was put in, that is, with the arithmetic mean of the sizes it would be another by more than a tenth
+        of the width of its interval.
+        """
+        sizes = self.sizes
+        if sizes is None:
+            return ""
+        entry = self.measure_entry
+        found, lower, upper = self.back_transform(np.array([estimate, low, high])).tolist()
+        other = float(entry.back_transform(np.asarray(estimate), np.asarray(np.mean(sizes))))
+        own = self.inputs["events"] / self.inputs[str(entry.size)]
+        least, most = float(own.min()), float(own.max())
+        slack = 1e-9 * max(most, 1e-300)
+        if found < least - slack or found > most + slack:
+            reason = f"{found:.4g} lies outside the range of the studies' own, {least:.4g} to {most:.4g}"
+        elif abs(found - other) > MOST_SHIFT * (upper - lower):
+            reason = (
+                f"the sizes differ from {sizes.min():g} to {sizes.max():g}, and with their arithmetic mean in place of the "
+                f"harmonic it would be {other:.4g} instead of {found:.4g}"
+            )
+        else:
+            return ""
+        instead = "PLO, PAS or a generalised linear mixed model" if entry.size == "n" else "IRLN, IRS"
+        return (
+            f"the {entry.title} that Freeman and Tukey's transformation leads back to is misleading: {reason} "
+            f"(Schwarzer et al. 2019). Use another measure ({instead})."
+        )
+
+    def describe(self) -> str:
+        """What was computed, corrected and left out: a paragraph for a methods section, with its references."""
+        from metaanalysis.effects.describe import describe_effects
+
+        return describe_effects(self)
 
     def interval(self, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
         """The studies' own confidence intervals (normal), on the scale of analysis."""
@@ -141,12 +221,13 @@ class Effects:
         at = np.flatnonzero(keep)
         rows = np.arange(self.k) if self.rows is None else self.rows
         # Rows number the user's table; all_data may already be a part of it.
+        label = self.label.take(at) if isinstance(self.label, Labels) else tuple(self.label[i] for i in at)
         within = rows if self.all_rows is None else np.searchsorted(self.all_rows, rows)
         return Effects(
             y=self.y[at],
             v=self.v[at],
             measure=self.measure,
-            label=tuple(self.label[i] for i in at),
+            label=label,
             inputs={name: values[at] for name, values in self.inputs.items()},
             options=self.options,
             convention=self.convention,
@@ -156,7 +237,7 @@ class Effects:
             was_corrected=None if self.was_corrected is None else self.was_corrected[at],
             columns=self.columns,
             all_data={name: values[within[at]] for name, values in self.all_data.items()},
-            all_labels=tuple(self.label[i] for i in at),
+            all_labels=label,
             all_rows=rows[at],
         )
 

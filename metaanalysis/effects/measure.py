@@ -9,7 +9,11 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from metaanalysis.formulas.arrays import BoolArray, FloatArray
-from metaanalysis.formulas.back_transformation import BACK_TRANSFORMATIONS
+from metaanalysis.formulas.back_transformation import (
+    BACK_TRANSFORMATIONS,
+    inverse_freeman_tukey_proportion,
+    inverse_freeman_tukey_rate,
+)
 from metaanalysis.options import EffectOptions
 
 Inputs: TypeAlias = Mapping[str, FloatArray]
@@ -26,6 +30,11 @@ class Computed(NamedTuple):
 
 
 Compute: TypeAlias = Callable[[Inputs, EffectOptions], Computed]
+
+BY_SIZE: Mapping[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
+    "freeman-tukey proportion": inverse_freeman_tukey_proportion,
+    "freeman-tukey rate": inverse_freeman_tukey_rate,
+}
 
 UNDEFINED = "its effect size or its sampling variance is not defined"
 
@@ -56,6 +65,15 @@ class Measure:
         The variants of its bias correction, the default first; empty where there is none.
     checks
         Names of the checks of data that it needs beyond those of its inputs (see ``checks.py``).
+    cells
+        What a continuity correction adds to, in words; empty where it has no place.
+    corrected
+        Whether zero cells are corrected unless the user says otherwise; a measure that is defined with zeros is corrected
+        only where ``add`` is given.
+    smallest
+        How many people a group needs.
+    neutral
+        The value of no effect, on the scale on which the measure is read, where it is not the usual one.
     size
         The input that a back-transformation needs beside the effect (Freeman-Tukey); None for the others.
     kind
@@ -74,6 +92,10 @@ class Measure:
     variances: tuple[str, ...] = ()
     corrections: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
+    cells: str = ""
+    corrected: bool = True
+    smallest: int = 1
+    neutral: float | None = None
     size: str | None = None
     kind: str = "given estimates"
     reference: str | None = None
@@ -83,10 +105,25 @@ class Measure:
         """Whether studies are pooled on another scale than the one on which the measure is read."""
         return self.back != "identity"
 
-    def back_transform(self, y: FloatArray) -> FloatArray:
-        """Numbers on the scale on which the measure is read; NaN where that takes the studies' sizes as well."""
+    @property
+    def no_effect(self) -> float | None:
+        """The value of no effect on the scale on which the measure is read; None where none stands out (one group)."""
+        if self.neutral is not None:
+            return self.neutral
+        if not self.favours and not {"r", "t"} & set(self.inputs):
+            return None
+        return 1.0 if self.back == "exp" else 0.0
+
+    def back_transform(self, y: FloatArray, size: FloatArray | None = None) -> FloatArray:
+        """Numbers on the scale on which the measure is read.
+
+        size: people or person-time behind each number, where `size` names them (Freeman-Tukey); without them there is no
+        way back, and the answer is NaN. `Effects.back_transform` knows them.
+        """
         if self.size is not None:
-            return np.full(np.shape(y), np.nan)
+            if size is None:
+                return np.full(np.shape(y), np.nan)
+            return BY_SIZE[self.back](np.asarray(y, dtype=np.float64), np.asarray(size, dtype=np.float64))
         return np.asarray(BACK_TRANSFORMATIONS[self.back](np.asarray(y, dtype=np.float64)))
 
 

@@ -21,7 +21,8 @@ MEASURES_OF_ASSOCIATION: tuple[Measure, ...] = (
         of(correlation.correlation, CORRELATION, asked),
         "correlation",
         favours=False,
-        variances=VARIANCES,
+        variances=("LS", "AV"),
+        smallest=3,
         kind="association",
     ),
     Measure(
@@ -32,6 +33,7 @@ MEASURES_OF_ASSOCIATION: tuple[Measure, ...] = (
         "correlation, bias corrected",
         favours=False,
         variances=VARIANCES,
+        smallest=5,
         kind="association",
     ),
     Measure(
@@ -42,6 +44,7 @@ MEASURES_OF_ASSOCIATION: tuple[Measure, ...] = (
         "Fisher's z-transformed correlation",
         "tanh",
         favours=False,
+        smallest=4,
         kind="association",
     ),
     Measure(

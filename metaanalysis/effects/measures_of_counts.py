@@ -18,6 +18,9 @@ PERSON_TIME = ("events1", "time1", "events2", "time2")
 MATCHED_PAIRS = ("both", "only1", "only2", "neither")
 ONE_PROPORTION = ("events", "n")
 ONE_RATE = ("events", "time")
+EVENTS = ("events1", "events2")
+
+DOUBLE_ZERO = "no events, or only events, in both groups"
 
 Estimate: TypeAlias = tuple[FloatArray, FloatArray]
 
@@ -42,8 +45,8 @@ def ratio(formula: Callable[..., Estimate], denominator: Callable[[EffectOptions
         )
         with np.errstate(divide="ignore", invalid="ignore"):
             y, v = formula(a, n1, c, n2)
-        if options.double_zero == "drop":
-            left_out, reason = double_zero(*raw), "no events, or only events, in both groups"
+        if options.double_zero != "keep":
+            left_out, reason = double_zero(*raw), DOUBLE_ZERO
         else:
             left_out = ~(np.isfinite(y) & np.isfinite(v))
             reason = "a cell is zero and no continuity correction was asked for: the ratio is not defined"
@@ -59,8 +62,9 @@ def risk_difference(inputs: Inputs, options: EffectOptions) -> Computed:
     y, v = binary.risk_difference(a, n1, c, n2, **chosen(options))
     if options.risk_difference == "variance":
         y = binary.risk_difference(*raw)[0]
-    left_out = v <= 0
-    reason = "the sampling variance is zero without a continuity correction"
+    left_out, reason = v <= 0, "the sampling variance is zero without a continuity correction"
+    if options.double_zero == "drop-all":
+        left_out, reason = left_out | double_zero(*raw), f"{DOUBLE_ZERO}, or {reason}"
     return Computed(y, v, touched & ~left_out, left_out, reason)
 
 
@@ -74,61 +78,58 @@ def peto(inputs: Inputs, options: EffectOptions) -> Computed:
     with np.errstate(divide="ignore", invalid="ignore"):
         y, v = binary.peto_log_odds_ratio(a, n1, c, n2)
     left_out = ~(np.isfinite(y) & np.isfinite(v))
-    return Computed(y, v, touched & ~left_out, left_out, "no events, or only events, in both groups")
+    if options.double_zero == "drop-all":
+        left_out = left_out | double_zero(*raw)
+    return Computed(y, v, touched & ~left_out, left_out, DOUBLE_ZERO)
 
 
-def of_table(formula: Callable[..., Estimate], corrected: bool = True, variants: bool = False) -> Compute:
-    """Any other measure of a 2 x 2 table; `corrected`: whether zero cells are corrected."""
+def of_table(formula: Callable[..., Estimate], variants: bool = False, a_ratio: bool = False) -> Compute:
+    """Any other measure of a 2 x 2 table; `a_ratio`: whether it is made of a ratio, which double zeros say nothing of."""
+    dropped = ("drop", "drop-all") if a_ratio else ("drop-all",)
 
     def compute(inputs: Inputs, options: EffectOptions) -> Computed:
         raw = four_counts(inputs)
-        a, n1, c, n2 = raw
-        touched = nobody(a)
-        if corrected:
-            a, n1, c, n2, touched = continuity_corrected(*raw, options.add, options.to, "cells", options.addition)
+        a, n1, c, n2, touched = continuity_corrected(*raw, options.add, options.to, "cells", options.addition)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             y, v = formula(a, n1, c, n2, **(chosen(options) if variants else {}))
-        left_out = ~defined(y, v)
-        if options.double_zero == "drop":
-            left_out = left_out | double_zero(*raw)
-        return Computed(y, v, touched & ~left_out, left_out, UNDEFINED)
+        left_out, reason = ~defined(y, v), UNDEFINED
+        if options.double_zero in dropped:
+            none = double_zero(*raw)
+            left_out, reason = left_out | none, f"{DOUBLE_ZERO}, or {UNDEFINED}"
+        return Computed(y, v, touched & ~left_out, left_out, reason)
 
     return compute
 
 
-def of_cells(
-    formula: Callable[..., Estimate],
-    names: tuple[str, ...],
-    counted: tuple[str, ...],
-    corrected: bool = True,
-    variants: bool = False,
-) -> Compute:
+def of_cells(formula: Callable[..., Estimate], names: tuple[str, ...], counted: tuple[str, ...]) -> Compute:
     """A measure of counts that a correction adds to cell by cell: `counted` are the cells among the inputs `names`."""
 
     def compute(inputs: Inputs, options: EffectOptions) -> Computed:
-        cells = tuple(take(inputs, counted))
-        touched = nobody(cells[0])
-        if corrected:
-            cells, touched = corrected_cells(*cells, add=options.add, to=options.to)
+        raw = tuple(take(inputs, counted))
+        cells, touched = corrected_cells(*raw, add=options.add, to=options.to)
         changed = {**inputs, **dict(zip(counted, cells, strict=True))}
         with np.errstate(divide="ignore", invalid="ignore"):
-            y, v = formula(*take(changed, names), **(chosen(options) if variants else {}))
-        left_out = ~defined(y, v)
-        return Computed(y, v, touched & ~left_out, left_out, UNDEFINED)
+            y, v = formula(*take(changed, names))
+        left_out, reason = ~defined(y, v), UNDEFINED
+        if options.double_zero == "drop-all" and counted == EVENTS:
+            none = (raw[0] == 0) & (raw[1] == 0)
+            left_out, reason = left_out | none, f"no events in both groups, or {UNDEFINED}"
+        return Computed(y, v, touched & ~left_out, left_out, reason)
 
     return compute
 
 
-def of_proportion(formula: Callable[..., Estimate], corrected: bool = True, variants: bool = False) -> Compute:
+def of_proportion(formula: Callable[..., Estimate], variants: bool = False) -> Compute:
     """A measure of one proportion: a correction adds to the events and to the non-events."""
 
     def compute(inputs: Inputs, options: EffectOptions) -> Computed:
-        events, others = inputs["events"], inputs["n"] - inputs["events"]
-        touched = nobody(events)
-        if corrected:
-            (events, others), touched = corrected_cells(events, others, add=options.add, to=options.to)
+        (events, others), touched = corrected_cells(
+            inputs["events"], inputs["n"] - inputs["events"], add=options.add, to=options.to
+        )
+        # The size as it is where nothing was added: events + (n - events) has rounding that n does not.
+        n = np.where(touched, events + others, inputs["n"])
         with np.errstate(divide="ignore", invalid="ignore"):
-            y, v = formula(events, events + others, **(chosen(options) if variants else {}))
+            y, v = formula(events, n, **(chosen(options) if variants else {}))
         left_out = ~defined(y, v)
         return Computed(y, v, touched & ~left_out, left_out, UNDEFINED)
 
@@ -145,21 +146,26 @@ def normal_d(a: FloatArray, n1: FloatArray, c: FloatArray, n2: FloatArray) -> Es
     return binary.log_odds_ratio_to_d_normal(*binary.log_odds_ratio(a, n1, c, n2))
 
 
-TABLE: dict[str, Any] = {"inputs": TWO_GROUP_COUNTS, "kind": "two groups, counts"}
-TIME: dict[str, Any] = {"inputs": PERSON_TIME, "kind": "two groups, person-time"}
-PAIRS: dict[str, Any] = {"inputs": MATCHED_PAIRS, "kind": "matched pairs"}
-PROPORTION: dict[str, Any] = {"inputs": ONE_PROPORTION, "kind": "one group, proportion", "favours": False}
-RATE: dict[str, Any] = {"inputs": ONE_RATE, "kind": "one group, rate", "favours": False}
+TABLE: dict[str, Any] = {"inputs": TWO_GROUP_COUNTS, "kind": "two groups, counts", "cells": "each cell"}
+TIME: dict[str, Any] = {"inputs": PERSON_TIME, "kind": "two groups, person-time", "cells": "the events of each group"}
+PAIRS: dict[str, Any] = {"inputs": MATCHED_PAIRS, "kind": "matched pairs", "cells": "each cell"}
+PROPORTION: dict[str, Any] = {
+    "inputs": ONE_PROPORTION,
+    "kind": "one group, proportion",
+    "favours": False,
+    "cells": "the events and the non-events",
+}
+RATE: dict[str, Any] = {"inputs": ONE_RATE, "kind": "one group, rate", "favours": False, "cells": "the events"}
 
 
-def of_time(formula: Callable[..., Estimate], corrected: bool = True) -> Compute:
+def of_time(formula: Callable[..., Estimate]) -> Compute:
     """A measure of two groups' rates: a correction adds to the events alone."""
-    return of_cells(formula, PERSON_TIME, ("events1", "events2"), corrected)
+    return of_cells(formula, PERSON_TIME, EVENTS)
 
 
-def of_rate(formula: Callable[..., Estimate], corrected: bool = True) -> Compute:
+def of_rate(formula: Callable[..., Estimate]) -> Compute:
     """A measure of one rate: a correction adds to the events alone."""
-    return of_cells(formula, ONE_RATE, ("events",), corrected)
+    return of_cells(formula, ONE_RATE, ("events",))
 
 
 def of_pairs(formula: Callable[..., Estimate], *unused: str) -> Compute:
@@ -205,45 +211,48 @@ MEASURES_OF_COUNTS: tuple[Measure, ...] = (
     Measure(
         "AS",
         "arcsine difference",
-        compute=of_table(binary.arcsine_difference, corrected=False),
+        compute=of_table(binary.arcsine_difference),
         analysis_scale="arcsine difference",
+        corrected=False,
         **TABLE,
     ),
     Measure(
         "PHI",
         "phi coefficient",
-        compute=of_table(association.phi_coefficient, corrected=False, variants=True),
+        compute=of_table(association.phi_coefficient, variants=True),
         analysis_scale="phi coefficient",
         variances=("CS", "ST"),
+        corrected=False,
         **TABLE,
     ),
-    Measure("YUQ", "Yule's Q", compute=of_table(association.yule_q), analysis_scale="Yule's Q", **TABLE),
-    Measure("YUY", "Yule's Y", compute=of_table(association.yule_y), analysis_scale="Yule's Y", **TABLE),
+    Measure("YUQ", "Yule's Q", compute=of_table(association.yule_q, a_ratio=True), analysis_scale="Yule's Q", **TABLE),
+    Measure("YUY", "Yule's Y", compute=of_table(association.yule_y, a_ratio=True), analysis_scale="Yule's Y", **TABLE),
     Measure(
         "RTET",
         "tetrachoric correlation",
-        compute=of_table(tetrachoric.tetrachoric_correlation, corrected=False),
+        compute=of_table(tetrachoric.tetrachoric_correlation),
         analysis_scale="tetrachoric correlation",
+        corrected=False,
         **TABLE,
     ),
     Measure(
         "PBIT",
         "probit difference",
-        compute=of_table(binary.probit_difference),
+        compute=of_table(binary.probit_difference, a_ratio=True),
         analysis_scale="probit difference",
         **TABLE,
     ),
     Measure(
         "OR2DL",
         "standardised mean difference from an odds ratio, logistic",
-        compute=of_table(logistic_d),
+        compute=of_table(logistic_d, a_ratio=True),
         analysis_scale="standardised mean difference",
         **TABLE,
     ),
     Measure(
         "OR2DN",
         "standardised mean difference from an odds ratio, normal",
-        compute=of_table(normal_d),
+        compute=of_table(normal_d, a_ratio=True),
         analysis_scale="standardised mean difference",
         **TABLE,
     ),
@@ -259,8 +268,9 @@ MEASURES_OF_COUNTS: tuple[Measure, ...] = (
     Measure(
         "IRSD",
         "difference of square-root rates",
-        compute=of_time(rates.square_root_rate_difference, corrected=False),
+        compute=of_time(rates.square_root_rate_difference),
         analysis_scale="difference of square-root rates",
+        corrected=False,
         **TIME,
     ),
     Measure(
@@ -331,18 +341,20 @@ MEASURES_OF_COUNTS: tuple[Measure, ...] = (
     Measure(
         "PAS",
         "proportion",
-        compute=of_proportion(one_group.arcsine_proportion, corrected=False),
+        compute=of_proportion(one_group.arcsine_proportion),
         analysis_scale="arcsine square root of the proportion",
         back="arcsine",
+        corrected=False,
         **PROPORTION,
     ),
     Measure(
         "PFT",
         "proportion",
-        compute=of_proportion(one_group.freeman_tukey_proportion, corrected=False),
+        compute=of_proportion(one_group.freeman_tukey_proportion),
         analysis_scale="Freeman-Tukey double arcsine of the proportion",
         back="freeman-tukey proportion",
         size="n",
+        corrected=False,
         **PROPORTION,
     ),
     Measure("IR", "rate", compute=of_rate(one_group.rate), analysis_scale="rate", **RATE),
@@ -350,18 +362,20 @@ MEASURES_OF_COUNTS: tuple[Measure, ...] = (
     Measure(
         "IRS",
         "rate",
-        compute=of_rate(one_group.square_root_rate, corrected=False),
+        compute=of_rate(one_group.square_root_rate),
         analysis_scale="square root of the rate",
         back="square",
+        corrected=False,
         **RATE,
     ),
     Measure(
         "IRFT",
         "rate",
-        compute=of_rate(one_group.freeman_tukey_rate, corrected=False),
+        compute=of_rate(one_group.freeman_tukey_rate),
         analysis_scale="Freeman-Tukey transformed rate",
         back="freeman-tukey rate",
         size="time",
+        corrected=False,
         **RATE,
     ),
 )

@@ -16,6 +16,7 @@ from metaanalysis.options import EffectOptions
 TWO_GROUP_MEANS = ("mean1", "sd1", "n1", "mean2", "sd2", "n2")
 BEFORE_AFTER = ("mean1", "sd1", "mean2", "sd2", "r", "n")
 ONE_MEAN = ("mean", "sd", "n")
+GLASS = ("mean1", "n1", "mean2", "sd2", "n2")
 
 Estimate: TypeAlias = tuple[FloatArray, FloatArray]
 Settings: TypeAlias = Callable[[EffectOptions], dict[str, Any]]
@@ -141,16 +142,19 @@ MEASURES_OF_MEANS: tuple[Measure, ...] = (
     Measure(
         "SMD1",
         f"{SMD} by the control group's SD",
-        compute=of(continuous.glass_delta, ("mean1", "n1", "mean2", "sd2", "n2"), asked),
+        compute=of(continuous.glass_delta, GLASS, asked),
         analysis_scale=SMD,
+        variances=("LS", "LS2", "UB", "AV", "H0"),
         corrections=GIVEN_CORRECTIONS,
-        **MEANS,
+        inputs=GLASS,
+        kind="two groups, means",
     ),
     Measure(
         "SMD1H",
         f"{SMD} by the control group's SD, unequal variances",
         compute=of(continuous.glass_delta_heteroscedastic, TWO_GROUP_MEANS, asked),
         analysis_scale=SMD,
+        variances=("LS", "n"),
         corrections=GIVEN_CORRECTIONS,
         **MEANS,
     ),
@@ -237,6 +241,8 @@ MEASURES_OF_MEANS: tuple[Measure, ...] = (
         "common language effect size",
         compute=of(continuous.common_language_effect_size, TWO_GROUP_MEANS, asked),
         analysis_scale="common language effect size",
+        variances=("LS3", "LS", "LS2", "HO"),
+        neutral=0.5,
         **MEANS,
     ),
     Measure(

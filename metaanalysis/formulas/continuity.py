@@ -132,9 +132,14 @@ def continuity_corrected(
     if not touched.any():
         return a, m1, c, m2, touched
     factor = DENOMINATORS[denominator]
-    add1, add2 = ADDITIONS[addition](add, m1, m2)
-    add1, add2 = np.where(touched, add1, 0.0), np.where(touched, add2, 0.0)
-    return a + add1, m1 + factor * add1, c + add2, m2 + factor * add2, touched
+    a, m1, c, m2 = (x.copy() for x in (a, m1, c, m2))
+    at = np.nonzero(touched)
+    add1, add2 = ADDITIONS[addition](add, m1[at], m2[at])
+    a[at] += add1
+    m1[at] += factor * add1
+    c[at] += add2
+    m2[at] += factor * add2
+    return a, m1, c, m2, touched
 
 
 def corrected_cells(

@@ -6,6 +6,7 @@ Infinite degrees of freedom mean the normal distribution.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -58,6 +59,25 @@ def hartung_knapp_adhoc(fit: WeightedFit, w: FloatArray, X: FloatArray | None) -
     return Inference(fit.covariance * scale[..., np.newaxis, np.newaxis], df)
 
 
+def hartung_knapp_or_wald(fit: WeightedFit, w: FloatArray, X: FloatArray | None, level: float = 0.95) -> Inference:
+    """Hartung-Knapp's inference, or Wald's where that interval of a coefficient is the wider one at the level.
+
+    With moderators the first coefficient for which Wald's is wider decides for all: covariance and degrees of freedom belong
+    together. Source: Wiksten, Rücker & Schwarzer (2016).
+    """
+    knapp, usual = hartung_knapp(fit, w, X), wald(fit, w, X)
+
+    def half_widths(inference: Inference) -> FloatArray:
+        spread = np.sqrt(np.diagonal(inference.covariance, axis1=-2, axis2=-1))
+        return np.asarray(quantile(level, inference.df)[..., np.newaxis] * spread)
+
+    wider = np.asarray((half_widths(usual) > half_widths(knapp)).any(axis=-1))
+    return Inference(
+        np.where(wider[..., np.newaxis, np.newaxis], usual.covariance, knapp.covariance),
+        np.where(wider, usual.df, knapp.df),
+    )
+
+
 def kenward_roger(fit: WeightedFit, w: FloatArray, X: FloatArray | None) -> Inference:
     """Variance of the mean that allows for the estimation of tau2 by REML, and Satterthwaite's degrees of freedom.
 
@@ -96,9 +116,18 @@ CI: Registry[InferenceFunction] = Registry(
         "hksj-adhoc": Entry(
             hartung_knapp_adhoc, "Hartung-Knapp-Sidik-Jonkman with a factor of at least 1", "knapp2003"
         ),
+        "hksj-wider": Entry(
+            hartung_knapp_or_wald, "Hartung-Knapp-Sidik-Jonkman, or Wald where that is wider", "wiksten2016"
+        ),
         "kenward-roger": Entry(kenward_roger, "Kenward-Roger", "partlett2017"),
     },
 )
+
+
+def ci_function(ci: str | InferenceFunction, level: float) -> InferenceFunction:
+    """The function of an interval, told the level where its choice depends on it."""
+    function = CI.entry(ci).function
+    return partial(hartung_knapp_or_wald, level=level) if function is hartung_knapp_or_wald else function
 
 
 def quantile(level: float, df: FloatArray) -> FloatArray:

@@ -15,10 +15,11 @@ def log_ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
     numerator, denominator: broadcastable, positive. Returns their broadcast shape.
     """
     p, q = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
-    y: FloatArray = np.asarray(p / q)
-    near = (y > 0.75) & (y < 1.25)
-    np.log(y, out=y, where=~near)
-    excess = np.asarray(p - q)
-    np.divide(excess, q, out=excess, where=near)
-    np.log1p(excess, out=y, where=near)
+    ratio = np.asarray(p / q)
+    near = np.flatnonzero((ratio > 0.75) & (ratio < 1.25))
+    y: FloatArray = np.asarray(np.log(ratio), order="C")
+    if near.size:
+        # Taken out and put back: a `where` would cost the logarithm its speed.
+        p, q = (np.broadcast_to(x, y.shape).ravel().take(near) for x in (p, q))
+        y.reshape(-1)[near] = np.log1p((p - q) / q)
     return y

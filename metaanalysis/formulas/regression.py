@@ -28,7 +28,11 @@ def wald_test(coefficients: FloatArray, covariance: FloatArray, df: FloatArray) 
     """
     m = coefficients.shape[-1]
     df = np.asarray(df, dtype=np.float64)
-    q = (coefficients * np.linalg.solve(covariance, coefficients[..., np.newaxis])[..., 0]).sum(axis=-1)
+    # Effects that lie on the fit exactly leave Hartung and Knapp's covariance 0: there is no test then.
+    singular = np.asarray((np.diagonal(covariance, axis1=-2, axis2=-1) <= 0).any(axis=-1))
+    usual = np.where(singular[..., np.newaxis, np.newaxis], np.eye(m), covariance)
+    q = (coefficients * np.linalg.solve(usual, coefficients[..., np.newaxis])[..., 0]).sum(axis=-1)
+    q = np.where(singular, np.nan, q)
     finite = np.isfinite(df)
     usable = np.where(finite & (df > 0), df, 1.0)
     f_p = special.fdtrc(m, usable, np.maximum(q / m, 0.0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -19,17 +19,55 @@ from metaanalysis.formulas.heterogeneity import (
     i2_from_tau2,
     typical_variance,
 )
-from metaanalysis.formulas.inference import CI, InferenceFunction
+from metaanalysis.formulas.inference import InferenceFunction, ci_function
 from metaanalysis.formulas.likelihood import log_likelihood
 from metaanalysis.formulas.mean_intervals import MEAN_INTERVALS
 from metaanalysis.formulas.regression import information_criteria, r2, wald_test
 from metaanalysis.formulas.solve import Status
 from metaanalysis.formulas.tau2 import TAU2, Tau2Function, estimate_tau2
 from metaanalysis.formulas.weighted import inverse_variance_weights, own_weights_fit, weighted_least_squares
+from metaanalysis.models.location_scale import location_scale
 from metaanalysis.models.numbers import ci_title
 from metaanalysis.models.own_weights import INTERVALS, Weights, weights_of, with_generalised_q
 from metaanalysis.options import PoolOptions
 from metaanalysis.results import Regression
+
+if TYPE_CHECKING:
+    from metaanalysis.results.location_scale import LocationScale
+
+
+@overload
+def meta_regression(
+    effects: Effects,
+    formula: str,
+    *,
+    model: str | None = None,
+    tau2: str | Tau2Function | None = None,
+    ci: str | InferenceFunction | None = None,
+    level: float | None = None,
+    convention: str | None = None,
+    weights: Weights | None = None,
+    tau2_weights: Weights | None = None,
+    scale: None = None,
+    **others: Any,
+) -> Regression: ...
+
+
+@overload
+def meta_regression(
+    effects: Effects,
+    formula: str,
+    *,
+    model: str | None = None,
+    tau2: str | Tau2Function | None = None,
+    ci: str | InferenceFunction | None = None,
+    level: float | None = None,
+    convention: str | None = None,
+    weights: Weights | None = None,
+    tau2_weights: Weights | None = None,
+    scale: str,
+    **others: Any,
+) -> LocationScale: ...
 
 
 def meta_regression(
@@ -43,8 +81,9 @@ def meta_regression(
     convention: str | None = None,
     weights: Weights | None = None,
     tau2_weights: Weights | None = None,
+    scale: str | None = None,
     **others: Any,
-) -> Regression:
+) -> Regression | LocationScale:
     """Regress the effect sizes on moderators: do characteristics of the studies account for their differences?
 
     Parameters
@@ -60,13 +99,15 @@ def meta_regression(
         As for `pool`.
     weights, tau2_weights
         As for `pool`: a column of the table, or one value for each study that has all moderators.
+    scale
+        A second formula, for moderators of the between-study variance: a location-scale model (see `location_scale`).
     **others
-        The other fields of `PoolOptions`.
+        The other fields of `PoolOptions`; with `scale` also ``link``.
 
     Returns
     -------
     Regression
-        On the scale of analysis (log for ratios).
+        On the scale of analysis (log for ratios); a `LocationScale` where `scale` is given.
 
     Raises
     ------
@@ -91,6 +132,12 @@ def meta_regression(
     """
     if not isinstance(effects, Effects):
         raise DataError("meta_regression needs Effects from effect_sizes: the moderators are columns of their table.")
+    if scale is not None:
+        if weights is not None or tau2_weights is not None:
+            raise OptionError("weights of your own do not apply to a location-scale model: leave them out.")
+        return location_scale(
+            effects, formula, scale, model=model, tau2=tau2, ci=ci, level=level, convention=convention, **others
+        )
     name = effects.convention if convention is None else convention
     design, effects, left_out = build_design(under_convention(effects, name), formula)
     tau2 = with_generalised_q(effects, tau2, tau2_weights)
@@ -119,7 +166,7 @@ def meta_regression(
     value, without = residual_tau2(y, v, X, options)
     w = inverse_variance_weights(v, np.asarray(value))
     fit = weighted_least_squares(y, w, X)
-    inference = CI.entry(options.ci).function(fit, w, X)
+    inference = ci_function(options.ci, options.level)(fit, w, X)
     if own is not None:
         coefficients, covariance = own_weights_fit(y, v + value, own, X)
         fit = fit._replace(coefficients=coefficients)

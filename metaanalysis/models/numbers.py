@@ -15,7 +15,7 @@ from metaanalysis.formulas.heterogeneity import (
     i2_from_tau2,
     q_and_typical_variance,
 )
-from metaanalysis.formulas.inference import CI, Inference, InferenceFunction, quantile, two_sided_p
+from metaanalysis.formulas.inference import CI, Inference, InferenceFunction, ci_function, quantile, two_sided_p
 from metaanalysis.formulas.mean_intervals import MEAN_INTERVALS
 from metaanalysis.formulas.prediction import PREDICTION, PredictionInput
 from metaanalysis.formulas.solve import Status
@@ -90,7 +90,7 @@ def pooled_numbers(
         return round_mean_interval(y, v, found, options)
     w = inverse_variance_weights(v, used)
     fit = weighted_mean(y, w)
-    inference = CI.entry(options.ci).function(fit, w, None)
+    inference = ci_function(options.ci, options.level)(fit, w, None)
     weights = 100.0 * fit.leverages
     return assembled(fit.coefficients[..., 0], inference, weights, y, v, found, options)
 

@@ -17,6 +17,8 @@ from metaanalysis.formulas.mean_intervals import IMPLIED_TAU2
 from metaanalysis.formulas.prediction import PREDICTION, PredictionFunction
 from metaanalysis.formulas.solve import Status
 from metaanalysis.formulas.tau2 import TAU2, Tau2Function
+from metaanalysis.models.beta_binomial import beta_binomial_numbers
+from metaanalysis.models.glmm import glmm_numbers
 from metaanalysis.models.numbers import PooledNumbers, ci_title, pooled_numbers
 from metaanalysis.models.own_weights import Weights, own_weight_numbers, weights_of, with_generalised_q
 from metaanalysis.models.tables import mantel_haenszel_numbers, peto_numbers
@@ -52,12 +54,14 @@ def pool(
     model
         ``random`` (default) or ``common``. Mantel-Haenszel and Peto are ``common`` unless asked otherwise.
     method
-        ``inverse-variance`` (default), ``mantel-haenszel`` (RR, OR, RD) or ``peto``; these two need counts.
+        ``inverse-variance`` (default), ``mantel-haenszel`` (RR, OR, RD), ``peto``, ``glmm`` (OR, IRR, PLO, IRLN; see `glmm` of
+        `PoolOptions`) or ``beta-binomial`` (OR, RR, RD, PLO, PLN, PR); all but the first need counts.
     tau2
         Estimator of the between-study variance: ``REML`` (default), ``DL``, ``PM``, ``ML``, ``EB``, ``HE``, ``HS``,
         ``HSk``, ``SJ``, ``DL2``, ``PMM``, ``GENQ`` (with `tau2_weights`), or a function of y, v and X.
     ci
-        Confidence interval: ``wald`` (default), ``t``, ``hksj``, ``hksj-adhoc``, ``kenward-roger`` (with REML),
+        Confidence interval: ``wald`` (default), ``t``, ``hksj``, ``hksj-adhoc`` (its factor is 1 at least), ``hksj-wider`` (or Wald
+        where that is wider), ``kenward-roger`` (with REML),
         ``profile-likelihood`` (with ML), ``henmi-copas`` (with DL), or a function.
     prediction
         Prediction interval: ``ci`` (default: the distribution of the confidence interval), ``normal``, ``hts`` (t with k - 2
@@ -115,7 +119,7 @@ def pool(
         **others,
     }
     options = override(convention_named(name).pool, given)
-    options = settled_for_interval(settled_for_tables(options, given), given)
+    options = settled(options, given)
     if options.method == "peto":
         effects = as_measure(effects, "PETO")
     own = None if weights is None else weights_of(effects, weights, "weights")
@@ -124,26 +128,31 @@ def pool(
     return fitted(effects, options, name, weights=own)
 
 
+def settled(options: PoolOptions, given: dict[str, Any]) -> PoolOptions:
+    """The options with what the method and the interval imply; OptionError where they contradict what was given."""
+    return settled_for_counts(settled_for_interval(settled_for_tables(options, given), given), given)
+
+
 def settled_for_tables(options: PoolOptions, given: dict[str, Any]) -> PoolOptions:
     """What Mantel-Haenszel and Peto imply: a common effect unless asked otherwise, Wald, DerSimonian-Laird."""
-    if options.method == "inverse-variance":
+    if options.method not in ("mantel-haenszel", "peto"):
         return options
-    settled = override(options, {"model": given["model"] or "common"})
-    if settled.method == "peto" and settled.model == "random":
+    chosen = override(options, {"model": given["model"] or "common"})
+    if chosen.method == "peto" and chosen.model == "random":
         raise OptionError(
             "Peto's method is a common-effect method. For a random-effects model of Peto odds ratios pool the measure PETO "
             "by inverse variance."
         )
-    if given["ci"] is not None and settled.ci != "wald" and settled.model == "common":
-        raise OptionError(f"ci={given['ci']!r} does not apply to method={settled.method!r}: its intervals are Wald's.")
-    if settled.model == "random":
-        if given["tau2"] is not None and settled.tau2 != "DL":
+    if given["ci"] is not None and chosen.ci != "wald" and chosen.model == "common":
+        raise OptionError(f"ci={given['ci']!r} does not apply to method={chosen.method!r}: its intervals are Wald's.")
+    if chosen.model == "random":
+        if given["tau2"] is not None and chosen.tau2 != "DL":
             raise OptionError(
                 f"tau2={given['tau2']!r} does not apply to Mantel-Haenszel with random effects, which is defined with "
                 f"DerSimonian-Laird's tau2 (DL). Use method='inverse-variance' for other estimators."
             )
-        settled = override(settled, {"tau2": "DL"})
-    return settled
+        chosen = override(chosen, {"tau2": "DL"})
+    return chosen
 
 
 def settled_for_interval(options: PoolOptions, given: dict[str, Any]) -> PoolOptions:
@@ -175,6 +184,8 @@ def fitted(
         numbers = mantel_haenszel_numbers(effects, options)
     elif options.method == "peto":
         numbers = peto_numbers(effects, options)
+    elif options.method in ("glmm", "beta-binomial"):
+        return fitted_counts(effects, options, convention)
     elif weights is not None:
         numbers = own_weight_numbers(y, v, options, weights)
     else:
@@ -186,13 +197,8 @@ def fitted(
             f'Try another estimator (tau2="PM" or "DL"), and look for a study whose variance is far from the others\'.'
         )
     random = options.model == "random"
-    scalars = {
-        name: float(value)
-        for name, value in numbers._asdict().items()
-        if name not in ("weights", "status", "iterations")
-    }
     return Pooled(
-        **scalars,
+        **scalars_of(numbers),
         k=effects.k,
         weights=np.array(numbers.weights),
         level=options.level,
@@ -209,6 +215,54 @@ def fitted(
     )
 
 
+def scalars_of(numbers: PooledNumbers) -> dict[str, Any]:
+    """The numbers of one meta-analysis as plain floats."""
+    apart = ("weights", "status", "iterations")
+    return {name: float(value) for name, value in numbers._asdict().items() if name not in apart}
+
+
+def fitted_counts(effects: Effects, options: PoolOptions, convention: str) -> Pooled:
+    """The result of a model of the counts themselves."""
+    by_glmm = options.method == "glmm"
+    found = glmm_numbers(effects, options, options.glmm) if by_glmm else beta_binomial_numbers(effects, options)
+    kept = effects.subset(found.kept)
+    random = options.model == "random"
+    details = found._asdict()
+    names = ("tau2_se", "sigma2", "rho", "rho_se", "log_likelihood", "wald", "wald_df", "wald_p_value")
+    prediction = "" if np.isnan(found.numbers.prediction_low) else PREDICTION.entry(options.prediction).title
+    return Pooled(
+        **scalars_of(found.numbers),
+        k=kept.k,
+        weights=np.array(found.numbers.weights),
+        level=options.level,
+        measure=kept.measure,
+        model=options.model,
+        method=options.method,
+        options=options,
+        effects=kept,
+        convention=convention,
+        tau2_method="maximum likelihood" if random and by_glmm else "",
+        ci_method=ci_title(options.ci),
+        prediction_method=prediction,
+        notes=found.notes,
+        method_title=found.title,
+        details={name: float(details[name]) for name in names},
+    )
+
+
+def settled_for_counts(options: PoolOptions, given: dict[str, Any]) -> PoolOptions:
+    """Models of counts are fitted by maximum likelihood."""
+    if options.method not in ("glmm", "beta-binomial"):
+        if given.get("glmm") is not None:
+            raise OptionError(f"glmm={given['glmm']!r} belongs to method='glmm', not to method={options.method!r}.")
+        return options
+    if given["tau2"] is not None and options.tau2 != "ML":
+        raise OptionError(
+            f"tau2={given['tau2']!r} does not apply to method={options.method!r}, which is fitted by maximum likelihood."
+        )
+    return override(options, {"tau2": "ML"})
+
+
 def notes_on(numbers: PooledNumbers, k: int, options: PoolOptions) -> tuple[str, ...]:
     """What is not applicable, and why."""
     notes = []
@@ -219,6 +273,11 @@ def notes_on(numbers: PooledNumbers, k: int, options: PoolOptions) -> tuple[str,
         notes.append(f"k = {k}: there is no confidence interval with {float(numbers.df):g} degrees of freedom")
     if random and k > 1 and options.prediction != "none" and math.isnan(float(numbers.prediction_low)):
         notes.append(f"k = {k}: too few studies for this prediction interval")
+    if options.ci == "kenward-roger" and float(numbers.df) < 1.0:
+        notes.append(
+            f"Kenward-Roger's degrees of freedom are {float(numbers.df):.2g}: its interval means nothing below 1, which happens "
+            f"with few studies of unequal precision that hardly differ; use ci='hksj'"
+        )
     if k > 1 and float(numbers.se) == 0.0:
         notes.append("all effects are equal, so that the Hartung-Knapp variance is 0: use ci='wald' or 'hksj-adhoc'")
     return tuple(notes)

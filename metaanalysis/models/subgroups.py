@@ -15,7 +15,7 @@ from metaanalysis.errors import ConvergenceError, DataError, OptionError
 from metaanalysis.formulas.heterogeneity import chi2_upper_tail
 from metaanalysis.formulas.tau2 import TAU2, estimate_tau2
 from metaanalysis.formulas.weighted import inverse_variance_weights, weighted_mean
-from metaanalysis.models.pool import fitted, pool, settled_for_interval, settled_for_tables
+from metaanalysis.models.pool import fitted, pool, settled
 from metaanalysis.options import choose
 from metaanalysis.results import Pooled, Subgroups
 
@@ -63,11 +63,11 @@ def subgroups(
     sharing = choose("tau2_sharing", tau2_sharing, ("separate", "common"))
     given: dict[str, Any] = {"model": None, "ci": None, "tau2": None, "prediction": None, **options}
     name = given.pop("convention", None) or effects.convention
-    settled = settled_for_interval(settled_for_tables(override(convention_named(name).pool, given), given), given)
+    chosen = settled(override(convention_named(name).pool, given), given)
     overall = pool(effects, convention=name, **options_without(options, "convention"))
     used = (
         as_measure(under_convention(effects, name), "PETO")
-        if settled.method == "peto"
+        if chosen.method == "peto"
         else under_convention(effects, name)
     )
     values = group_values(used, effects, by)
@@ -75,17 +75,17 @@ def subgroups(
     masks = {group: np.array([value == group for value in values]) for group in names}
     shared: float | None = None
     if sharing == "common":
-        if settled.method != "inverse-variance" or settled.model != "random":
+        if chosen.method != "inverse-variance" or chosen.model != "random":
             raise OptionError("tau2_sharing='common' applies to the random-effects inverse-variance model alone.")
         X = np.stack([mask.astype(np.float64) for mask in masks.values()], axis=-1)
-        found = estimate_tau2(TAU2.entry(settled.tau2).function, np.asarray(used.y), np.asarray(used.v), X)
+        found = estimate_tau2(TAU2.entry(chosen.tau2).function, np.asarray(used.y), np.asarray(used.v), X)
         if np.isnan(found.x):
             raise DataError("no subgroup has two studies, so that a common tau2 can't be estimated within subgroups.")
         shared = float(found.x)
     groups: dict[str, Pooled] = {}
     for group, mask in masks.items():
         try:
-            groups[group] = fitted(used.subset(mask), settled, name, shared)
+            groups[group] = fitted(used.subset(mask), chosen, name, shared)
         except (DataError, ConvergenceError) as error:
             raise type(error)(f"subgroup {group!r}: {error}") from error
     q, df, p = between(list(groups.values()))

@@ -2,8 +2,36 @@
 
 from __future__ import annotations
 
+from metaanalysis.plots.baujat_plot import baujat
+from metaanalysis.plots.bubble_plot import bubble
+from metaanalysis.plots.chart_options import Look
+from metaanalysis.plots.compare_plot import compare
+from metaanalysis.plots.drapery_plot import drapery
 from metaanalysis.plots.figure import save
 from metaanalysis.plots.forest import forest
+from metaanalysis.plots.funnel_plot import funnel
+from metaanalysis.plots.gosh_plot import gosh
+from metaanalysis.plots.influence_plot import influence
+from metaanalysis.plots.labbe_plot import labbe
+from metaanalysis.plots.profile_plot import profile
+from metaanalysis.plots.qq_plot import qq
+from metaanalysis.plots.radial_plot import radial
 from metaanalysis.plots.style import Style
 
-__all__ = ["Style", "forest", "save"]
+__all__ = [
+    "Look",
+    "Style",
+    "baujat",
+    "bubble",
+    "compare",
+    "drapery",
+    "forest",
+    "funnel",
+    "gosh",
+    "influence",
+    "labbe",
+    "profile",
+    "qq",
+    "radial",
+    "save",
+]

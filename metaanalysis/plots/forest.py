@@ -12,13 +12,16 @@ from metaanalysis.plots.figure import new_axes
 from metaanalysis.plots.fonts import Typeface
 from metaanalysis.plots.forest_layout import MM, arrange
 from metaanalysis.plots.forest_options import Columns, ForestOptions, refuse_unknown
+from metaanalysis.plots.forest_refits import refits_spec
 from metaanalysis.plots.forest_rows import forest_spec
+from metaanalysis.plots.forest_spec import ForestSpec
 from metaanalysis.plots.style import DEFAULT, Style
 from metaanalysis.results import Pooled, Subgroups
+from metaanalysis.results.refits import Refits
 
 
 def forest(
-    result: Pooled | Subgroups,
+    result: Pooled | Subgroups | Refits,
     *,
     ax: Axes | None = None,
     left: Columns | None = None,
@@ -45,7 +48,8 @@ def forest(
     Parameters
     ----------
     result
-        From `pool` or `subgroups`.
+        From `pool` or `subgroups`; or from `leave_one_out` or `cumulative`, with a row a study left out or added and the
+        columns ``study``, ``estimate``, ``k``, ``p_value``, ``tau2``, ``i2``, ``q`` and ``prediction`` (no bar is drawn).
     ax
         Axes to draw on; everything stays within the box that they have. By default a new figure as wide as `width_mm` and as
         tall as its rows need; in a notebook, and wherever pyplot is in use, it is one of pyplot's and shown like any other.
@@ -107,10 +111,10 @@ def forest(
     'log'
     """
     refuse_unknown(unknown)
-    if not isinstance(result, Pooled | Subgroups):
-        raise OptionError(f"forest draws the result of pool or of subgroups, not {type(result).__name__}.")
-    if ax is not None and not isinstance(ax, Axes):
-        raise OptionError(f"ax={ax!r} is not a matplotlib Axes.")
+    if not isinstance(result, Pooled | Subgroups | Refits):
+        raise OptionError(
+            f"forest draws the result of pool, subgroups, leave_one_out or cumulative, not {type(result).__name__}."
+        )
     options = ForestOptions(
         left=left,
         right=right,
@@ -130,11 +134,18 @@ def forest(
         font_size=font_size,
         style=style,
     )
-    spec = forest_spec(result, options)
+    spec = refits_spec(result, options) if isinstance(result, Refits) else forest_spec(result, options)
+    return drawn(spec, options, ax)
+
+
+def drawn(spec: ForestSpec, options: ForestOptions, ax: Axes | None) -> Axes:
+    """A forest plot on the Axes given, or on those of a new figure."""
+    if ax is not None and not isinstance(ax, Axes):
+        raise OptionError(f"ax={ax!r} is not a matplotlib Axes.")
     typeface = Typeface(options.font)
     width, height = (options.width_mm * MM, None) if ax is None else box_in_points(ax)
-    layout = arrange(spec, typeface, width, height, options.font_size, style)
+    layout = arrange(spec, typeface, width, height, options.font_size, options.style)
     typeface.warn_of_missing()
     target = new_axes(layout.width, layout.height) if ax is None else ax
-    draw(target, layout, spec.axis, typeface, style)
+    draw(target, layout, spec.axis, typeface, options.style)
     return target

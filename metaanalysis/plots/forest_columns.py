@@ -161,10 +161,11 @@ def table_column(effects: Effects, name: str, heading: str) -> StudyColumn:
 
 def weight_column(weights: Sequence[float]) -> StudyColumn:
     """As in "11.2%", with what a group's studies add up to."""
-    texts = tuple(f"{fixed(w, 1)}%" for w in weights)
+    texts = tuple("" if math.isnan(w) else f"{fixed(w, 1)}%" for w in weights)
 
     def total(rows: Sequence[int]) -> str:
-        return f"{fixed(math.fsum(weights[row] for row in rows), 1)}%"
+        whole = math.fsum(weights[row] for row in rows)
+        return "" if math.isnan(whole) else f"{fixed(whole, 1)}%"
 
     return StudyColumn(Column("weight"), "Weight", texts, total)
 

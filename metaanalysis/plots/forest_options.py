@@ -75,12 +75,12 @@ class ForestOptions:
 NAMES = tuple(entry.name for entry in fields(ForestOptions))
 
 
-def refuse_unknown(given: Mapping[str, Any]) -> None:
-    """OptionError for the first keyword that forest doesn't know, with the nearest names."""
+def refuse_unknown(given: Mapping[str, Any], plot: str = "forest") -> None:
+    """OptionError for the first keyword that a forest plot doesn't know, with the nearest names."""
     for name in given:
         if name not in NAMES:
             raise OptionError(
-                f"forest has no option {name!r}.{nearest(name, NAMES)} The options are: {', '.join(NAMES)}."
+                f"{plot} has no option {name!r}.{nearest(name, NAMES)} The options are: {', '.join(NAMES)}."
             )
 
 
@@ -117,13 +117,15 @@ def checked_columns(side: str, value: object) -> Columns | None:
     return dict(value) if isinstance(value, Mapping) else tuple(names)
 
 
-def checked_limits(value: object) -> tuple[float, float]:
+def checked_limits(value: object, option: str = "xlim") -> tuple[float, float]:
     """Two finite numbers, the lower first."""
     if isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2:
-        low, high = (checked_number("xlim", x, "two numbers, the lower first") for x in value)
+        low, high = (checked_number(option, x, "two numbers, the lower first") for x in value)
         if low < high:
             return low, high
-    raise OptionError(f"xlim={value!r} is not an axis: it is two numbers, the lower first, as in xlim=(0.1, 10).")
+    raise OptionError(
+        f"{option}={value!r} is not an axis: it is two numbers, the lower first, as in {option}=(0.1, 10)."
+    )
 
 
 def checked_ticks(value: object) -> tuple[float, ...]:

@@ -43,8 +43,15 @@ LOWER = {
     "IRR": "Lower rate",
     "IRD": "Lower rate",
 }
-NULLS = {"exp": 1.0, "identity": 0.0, "tanh": 0.0}
-BOUNDS = {"tanh": (-1.0, 1.0), "expit": (0.0, 1.0), "arcsine": (0.0, 1.0), "square": (0.0, math.inf)}
+PROPORTION = "one group, proportion"
+BOUNDS = {
+    "tanh": (-1.0, 1.0),
+    "square": (0.0, math.inf),
+    "freeman-tukey rate": (0.0, math.inf),
+    "square of tanh": (0.0, 1.0),
+    "cube root of alpha": (-math.inf, 1.0),
+    "log of alpha": (-math.inf, 1.0),
+}
 MOST_LEFT_OUT = 10
 
 
@@ -63,9 +70,9 @@ def study_rows(whole: Effects, part: Effects) -> list[int]:
 
 
 def read_scale(effects: Effects, numbers: FloatArray) -> FloatArray:
-    """Numbers on the scale on which the measure is read; what is too large for it is infinite."""
+    """One number a study, on the scale on which the measure is read; what is too large for it is infinite."""
     with np.errstate(over="ignore"):
-        return effects.measure_entry.back_transform(numbers)
+        return effects.back_transform_each(numbers)
 
 
 class Rows:
@@ -75,15 +82,20 @@ class Rows:
         self.result, self.whole, self.options = result, whole, options
         self.effects = whole.effects
         entry = self.effects.measure_entry
-        self.log = entry.back == "exp"
+        # A proportion is read from 0 to 1, though it may have been pooled by its logarithm.
+        self.log = entry.back == "exp" and entry.kind != PROPORTION
         low, high = self.effects.interval(whole.level)
         self.y, self.low, self.high = (read_scale(self.effects, x) for x in (self.effects.y, low, high))
         self.weights = [float(w) for w in whole.weights]
+        weighted = not any(math.isnan(w) for w in self.weights)
         largest = max(self.weights, default=0.0)
-        self.shares = [w / largest if largest > 0 else 1.0 for w in self.weights]
+        self.shares = [w / largest if weighted and largest > 0 else 1.0 for w in self.weights]
         spans = [h - low for low, h in zip(self.low.tolist(), self.high.tolist(), strict=True)]
         self.decimals = decimals_for(spans, self.log) if options.decimals is None else options.decimals
         self.choices = chosen_columns(self.effects, options)
+        if not weighted and options.right is None:
+            # A model of counts gives studies no weights.
+            self.choices = [(left, [name for name in right if name != "weight"]) for left, right in self.choices]
         self.columns = self.study_columns()
 
     def spec(self) -> ForestSpec:
@@ -196,15 +208,17 @@ class Rows:
     def axis(self, rows: Sequence[Row]) -> AxisSpec:
         """The axis with its limits, its lines and its directions."""
         options, entry = self.options, self.effects.measure_entry
-        # A mean or a proportion of one group has no value of no effect; comparisons and correlations have.
-        compares = entry.favours or "r" in entry.inputs
-        null = NULLS.get(entry.back) if options.null_line is True and compares else None
+        null = entry.no_effect if options.null_line is True else None
         if not isinstance(options.null_line, bool):
             null = options.null_line
         marks = [(row.kind, row.mark) for row in rows if row.mark is not None]
         studies = [(m.estimate, m.low, m.high) for kind, m in marks if kind == "study"]
         pooled = [(m.estimate, m.low, m.high) for kind, m in marks if kind != "study"]
-        bounds = BOUNDS.get(entry.back, (0.0 if self.log else -math.inf, math.inf))
+        bounds = (
+            (0.0, 1.0)
+            if entry.kind == PROPORTION
+            else BOUNDS.get(entry.back, (0.0 if self.log else -math.inf, math.inf))
+        )
         low, high = options.xlim or axis_limits(studies, pooled, null, self.log, bounds)
         if self.log and min(low, *(options.ticks or ()), high) <= 0:
             raise OptionError(f"the axis of a {entry.title} is logarithmic: xlim and ticks lie above 0.")

@@ -75,3 +75,15 @@ def in_symbols(sentence: str) -> str:
     sentence = re.sub(r"\d+(\.\d+)?e[+-]\d+", lambda found: power_of_ten(float(found[0]), 2), sentence)
     sentence = true_minus(re.sub(r"\btau²", "τ²", sentence))
     return re.sub(r" ([=<]) ", f"{NO_BREAK}\\1{NO_BREAK}", sentence)
+
+
+def short_p(p: float) -> str:
+    """As in "0.012" and "<0.001"; "" where there is none."""
+    if math.isnan(p):
+        return ""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def with_thousands(x: float) -> str:
+    """As in "12 000": a count with thin blanks between thousands."""
+    return true_minus(f"{x:,.10g}".replace(",", "\u2009") if abs(x) >= 1e4 else f"{x:.10g}")

@@ -5,86 +5,20 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from metaanalysis.effects import Effects, measure_named
+from metaanalysis.effects.describe import PROGRAMS
+from metaanalysis.effects.describe import effects_sentences as effects_sentences
 from metaanalysis.formulas.inference import CI
 from metaanalysis.formulas.mean_intervals import MEAN_INTERVALS
 from metaanalysis.formulas.prediction import PREDICTION
 from metaanalysis.formulas.tau2 import TAU2
-from metaanalysis.references import REFERENCES
+from metaanalysis.references import Citations as Citations
+from metaanalysis.references import with_references as with_references
 from metaanalysis.results.text import per_cent
 
 if TYPE_CHECKING:
     from metaanalysis.options import PoolOptions
     from metaanalysis.results.pooled import Pooled
     from metaanalysis.results.regression import Regression
-
-PROGRAMS = {
-    "metafor": "the R package metafor",
-    "meta": "the R package meta",
-    "revman5": "Review Manager 5",
-    "revman": "Review Manager since 2025",
-    "stata": "Stata",
-}
-
-
-class Citations:
-    """Cites as it goes: each call returns the short form and remembers the reference."""
-
-    def __init__(self) -> None:
-        self.keys: list[str] = []
-
-    def __call__(self, key: str | None) -> str:
-        """(Author year), or nothing for a key without a reference."""
-        if key is None or key not in REFERENCES:
-            return ""
-        if key not in self.keys:
-            self.keys.append(key)
-        return f" ({REFERENCES[key].short})"
-
-    def listed(self) -> str:
-        """The references, sorted as in a reference list."""
-        return "\n".join(sorted(str(REFERENCES[key]) for key in self.keys))
-
-
-def with_references(sentences: list[str], cite: Citations) -> str:
-    """The paragraph, and its reference list."""
-    text = " ".join(sentence for sentence in sentences if sentence)
-    return f"{text}\n\nReferences\n{cite.listed()}" if cite.keys else text
-
-
-def effects_sentences(effects: Effects, cite: Citations) -> list[str]:
-    """What the effect sizes are and what was done to them."""
-    entry = measure_named(effects.measure)
-    options = effects.options
-    sentences = []
-    if effects.given:
-        sentences.append(f"Effect sizes were given ({entry.analysis_scale}s with their sampling variances).")
-    elif effects.measure == "SMD":
-        exact = {"exact": "with the exact small-sample correction", "approximate": "with the approximate correction"}
-        sentences.append(
-            f"Effect sizes were standardised mean differences (Hedges' g"
-            f"{', ' + exact[options.smd_correction] if options.smd_correction in exact else ', not corrected'})"
-            f"{cite('hedges1981')}."
-        )
-    else:
-        on_log = f", analysed as {entry.analysis_scale}s" if entry.transformed else ""
-        sentences.append(f"Effect sizes were {entry.title}s{on_log}.")
-    if effects.was_corrected is not None and effects.was_corrected.any():
-        n = int(effects.was_corrected.sum())
-        how = (
-            "each cell" if options.addition == "constant" else "the cells in proportion to the arms' sizes, on average"
-        )
-        where = {
-            "only0": f"of the {n} {'study' if n == 1 else 'studies'} with a zero cell",
-            "all": "of all studies",
-            "if0all": "of all studies, as one had a zero cell",
-        }.get(options.to, f"of {n} studies")
-        sentences.append(f"A continuity correction of {options.add:g} was added to {how} {where}.")
-    if effects.left_out:
-        n = len(effects.left_out)
-        reasons = "; ".join(sorted({reason for _, reason in effects.left_out}))
-        sentences.append(f"{n} {'study was' if n == 1 else 'studies were'} left out ({reasons}).")
-    return sentences
 
 
 def interval_sentence(options: PoolOptions, ci_method: str, cite: Citations) -> str:
@@ -100,6 +34,8 @@ def describe_pooled(fit: Pooled) -> str:
     options = fit.options
     studies = f"{fit.k} {'study' if fit.k == 1 else 'studies'}"
     sentences = effects_sentences(fit.effects, cite)
+    if fit.method in ("glmm", "beta-binomial"):
+        sentences = [f"Effects were {fit.effects.measure_entry.title}s."]
     if fit.method == "mantel-haenszel":
         variance = {
             "OR": "robins1986",
@@ -108,6 +44,13 @@ def describe_pooled(fit: Pooled) -> str:
         }[fit.measure]
         sentences.append(f"The {studies} were pooled by the method of Mantel and Haenszel{cite('mantel1959')}")
         sentences[-1] += f", with the variance of that estimate{cite(variance)}." if fit.model == "common" else "."
+    elif fit.method == "glmm":
+        source_of_model = "jackson2018" if fit.options.glmm.endswith("study") else "stijnen2010"
+        sentences.append(
+            f"The counts of {studies} were pooled in a generalised linear mixed model ({fit.method_title}){cite(source_of_model)}."
+        )
+    elif fit.method == "beta-binomial":
+        sentences.append(f"The counts of {studies} were pooled in a beta-binomial model{cite('kuss2015')}.")
     elif fit.method == "peto":
         sentences.append(f"The {studies} were pooled by Peto's method{cite('yusuf1985')}.")
     else:
@@ -117,6 +60,9 @@ def describe_pooled(fit: Pooled) -> str:
         key = None if callable(options.tau2) else TAU2[options.tau2].reference
         sentences.append(f"The variance between studies was estimated by {fit.tau2_method}{cite(key)}.")
     sentences.append(interval_sentence(options, fit.ci_method, cite))
+    if fit.method in ("glmm", "beta-binomial"):
+        sentences.append("Heterogeneity was tested by a likelihood-ratio test.")
+        return with_references(sentences, cite)
     source = "the estimated between-study variance" if options.i2 == "tau2" and fit.tau2_method else "Cochran's Q"
     sentences.append(
         f"Heterogeneity was assessed by Cochran's Q{cite('cochran1954')} and I², computed from {source}{cite('higgins2002')}."

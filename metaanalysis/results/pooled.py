@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from metaanalysis.effects import Effects, measure_named
+from metaanalysis.errors import MetaAnalysisWarning
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.heterogeneity import h2_from_tau2, i2_from_tau2, typical_variance
 from metaanalysis.formulas.inference import lower_tail
@@ -70,6 +72,9 @@ class Pooled:
         What was pooled, and how.
     notes
         What is not applicable, and why: sentences.
+    method_title, details
+        For models of counts: the model in words, and what else it answers (``log_likelihood``, ``tau2_se``, ``sigma2``, ``rho``,
+        ``wald`` with ``wald_df`` and ``wald_p_value``); `q` is then the likelihood-ratio statistic of heterogeneity.
     """
 
     estimate: float
@@ -100,6 +105,8 @@ class Pooled:
     ci_method: str = ""
     prediction_method: str = ""
     notes: tuple[str, ...] = ()
+    method_title: str = ""
+    details: Mapping[str, float] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.weights.flags.writeable = False
@@ -108,6 +115,11 @@ class Pooled:
     def tau(self) -> float:
         """Between-study standard deviation, on the scale of analysis."""
         return math.sqrt(self.tau2) if self.tau2 >= 0 else math.nan
+
+    @property
+    def i2_source(self) -> str:
+        """What I2 and H2 come from: ``tau2`` and the typical sampling variance, or ``q``."""
+        return "tau2" if self.options.i2 == "tau2" and self.model == "random" and self.tau2_method else "q"
 
     def tau2_interval(self, level: float | None = None, method: str = "q-profile") -> Interval:
         """Confidence interval of the between-study variance.
@@ -129,6 +141,10 @@ class Pooled:
         level = self.level if level is None else checked_level(level)
         entry = TAU2_INTERVALS.entry(method)
         nothing = Interval(math.nan, math.nan, level, entry.title)
+        if self.method in ("glmm", "beta-binomial"):
+            return nothing._replace(
+                note="this interval is for effect sizes with known variances, not for models of counts"
+            )
         if self.k < 2:
             return nothing._replace(note="k = 1: a single study says nothing of the variance between studies")
         limits = entry.function(np.asarray(self.effects.y), np.asarray(self.effects.v), None, level)
@@ -182,7 +198,10 @@ class Pooled:
         """The estimate and its intervals on the scale on which the measure is read, such as the risk ratio."""
         entry = measure_named(self.measure)
         own = (self.estimate, self.ci_low, self.ci_high, self.prediction_low, self.prediction_high)
-        estimate, ci_low, ci_high, low, high = entry.back_transform(np.array(own)).tolist()
+        misled = self.effects.misled(*own[:3])
+        if misled:
+            warnings.warn(misled, MetaAnalysisWarning, stacklevel=2)
+        estimate, ci_low, ci_high, low, high = self.effects.back_transform(np.array(own)).tolist()
         return BackTransformed(estimate, ci_low, ci_high, low, high, entry.title)
 
     def to_dict(self) -> dict[str, Any]:
@@ -200,6 +219,7 @@ class Pooled:
             "tau",
             "i2",
             "h2",
+            "i2_source",
             "q",
             "q_df",
             "q_p_value",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metaanalysis.effects import Effects, measure_named
+from metaanalysis.effects import Effects
 from metaanalysis.errors import OptionError, nearest
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.inference import quantile, two_sided_p
@@ -135,8 +135,7 @@ class Regression:
             "prediction_high": estimate + critical * spread,
         }
         if transform:
-            entry = measure_named(self.measure)
-            columns = {name: entry.back_transform(values) for name, values in columns.items()}
+            columns = {name: self.effects.back_transform(values) for name, values in columns.items()}
         frame = pd.DataFrame(columns)
         frame.insert(1, "se", se)
         return frame

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from metaanalysis.effects import measure_named
+from metaanalysis.effects.describe import added_in_words
 
 if TYPE_CHECKING:
     from metaanalysis.results.pooled import Interval, Pooled
@@ -62,12 +63,25 @@ def test_statistic(statistic: float, df: float, p: float) -> str:
     return f"t = {statistic:.2f} (df {df:g}), {p_value(p)}"
 
 
+# What models of counts answer beside the rest.
+DETAILS = {
+    "sigma2": "variance of the studies' levels",
+    "rho": "intraclass correlation",
+    "log_likelihood": "log-likelihood",
+}
+
+
+def q_name(fit: Pooled) -> str:
+    """Cochran's Q, or the likelihood-ratio statistic where counts were modelled."""
+    return "LR chi²" if fit.method in ("glmm", "beta-binomial") else "Q"
+
+
 def heterogeneity_line(fit: Pooled) -> str:
     """Q, I2 and tau2 in one line, as under a forest plot."""
     parts = []
     if not math.isnan(fit.tau2):
         parts.append(f"tau² = {number(fit.tau2)}")
-    parts.append(f"Q = {fit.q:.2f}, df = {fit.q_df:g} ({p_value(fit.q_p_value)})")
+    parts.append(f"{q_name(fit)} = {fit.q:.2f}, df = {fit.q_df:g} ({p_value(fit.q_p_value)})")
     if not math.isnan(fit.i2):
         parts.append(f"I² = {fit.i2:.1f}%")
     return "; ".join(parts)
@@ -79,9 +93,13 @@ def model_sentence(fit: Pooled) -> str:
         "inverse-variance": "inverse variance",
         "mantel-haenszel": "Mantel-Haenszel",
         "peto": "Peto",
+        "glmm": "generalised linear mixed model",
+        "beta-binomial": "beta-binomial model",
     }
     sentence = f"{fit.model.capitalize()}-effect{'s' if fit.model == 'random' else ''} model, "
     sentence += words.get(fit.method, fit.method)
+    if fit.method_title and fit.method == "glmm":
+        sentence += f" ({fit.method_title})"
     if fit.tau2_method:
         sentence += f"; tau² by {fit.tau2_method}"
     return sentence
@@ -117,13 +135,19 @@ def pooled_summary(fit: Pooled) -> str:
         source = "tau² and the typical sampling variance" if fit.options.i2 == "tau2" and fit.tau2_method else "Q"
         shown = "" if math.isnan(fit.tau2) else " " + limits(fit.i2_interval(), 1, "%")
         lines.append(f"  I²    {fit.i2:.1f}%{shown}, H² {number(fit.h2, 2)} (from {source})")
-    lines.append(f"  Q     {fit.q:.2f}, df {fit.q_df:g}, {p_value(fit.q_p_value)}")
+    lines.append(f"  {q_name(fit):<5} {fit.q:.2f}, df {fit.q_df:g}, {p_value(fit.q_p_value)}")
+    for name, words in DETAILS.items():
+        if not math.isnan(fit.details.get(name, math.nan)):
+            lines.append(f"  {words}  {number(fit.details[name])}")
     effects = fit.effects
     if effects.left_out:
         lines += ["", f"Left out: {'; '.join(f'{label} ({reason})' for label, reason in effects.left_out[:10])}."]
     if effects.was_corrected is not None and effects.was_corrected.any():
         touched = [effects.label[i] for i in effects.was_corrected.nonzero()[0]][:10]
-        lines += ["", f"Continuity correction ({effects.options.add:g} to each cell): {', '.join(touched)}."]
+        # Methods that pool the counts take them as they are, unless a convention has it otherwise.
+        own = fit.method != "inverse-variance" and not fit.options.corrected_tables
+        whose = " of the studies' own effects, not of what was pooled" if own else ""
+        lines += ["", f"Continuity correction{whose} ({added_in_words(effects)}): {', '.join(touched)}."]
     if fit.notes:
         lines += ["", *(f"Note: {note}." for note in fit.notes)]
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from metaanalysis.effects import MEASURES, Effects, effect_sizes, measure_named
+from metaanalysis.effects import Effects, effect_sizes, measure_named
 from metaanalysis.errors import DataError, ExcludedStudiesWarning, MetaAnalysisError, nearest
 from metaanalysis.models import meta_regression, pool, subgroups
 from metaanalysis.results import Pooled, Regression, Subgroups
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 Result: TypeAlias = Pooled | Subgroups | Regression
 
 # What published reviews use and the engine has not got yet: such numbers are told apart, not passed over.
-_MODELS_TO_COME = {"glmm": "a generalised linear mixed model", "multilevel": "a multilevel model"}
-_MEASURES_TO_COME = ("PLO", "IRR", "IRLN")
-_INTERVALS_TO_COME = {"wald": "Wald's interval of tau² with a lower limit below 0; ours is cut off there"}
+_MODELS_TO_COME = {"multilevel": "a multilevel model"}
+# Papers let its lower limit fall below 0; ours is cut off there, so that the two can't be held together.
+_INTERVALS_TO_COME = {"wald": "Wald's interval of tau²"}
 # The record's names of intervals where ours differ: the profile follows the likelihood that tau2 was estimated by.
 _INTERVALS = {("profile-likelihood", "ML"): "profile-likelihood-ml"}
 
@@ -106,11 +106,7 @@ def reproduce(review: Review | str) -> Reproduction:
 
 def lacking(analysis: Analysis) -> str:
     """What the engine has not got yet and the analysis needs, in words; empty where it can be attempted."""
-    if analysis.kind in _MODELS_TO_COME:
-        return _MODELS_TO_COME[analysis.kind]
-    if analysis.measure in _MEASURES_TO_COME and analysis.measure not in MEASURES:
-        return f"the measure {analysis.measure}"
-    return ""
+    return _MODELS_TO_COME.get(analysis.kind, "")
 
 
 def result_of(analysis: Analysis, table: pd.DataFrame, review: Review) -> Result:
@@ -146,12 +142,18 @@ def _pool(effects: Effects, analysis: Analysis) -> Result:
     return pool(effects, **analysis.pool)
 
 
+def _count(effects: Effects, analysis: Analysis) -> Result:
+    model: dict[str, Any] = {"glmm": analysis.glmm} if analysis.glmm else {}
+    return pool(effects, method="glmm", **model, **analysis.pool)
+
+
 def _regress(effects: Effects, analysis: Analysis) -> Result:
-    return meta_regression(effects, analysis.moderators, **analysis.pool)
+    result: Regression = meta_regression(effects, analysis.moderators, **analysis.pool)
+    return result
 
 
 _RUNS: Mapping[str, Callable[[Effects, Analysis], Result]] = MappingProxyType(
-    {"pool": _pool, "subgroups": _pool, "meta-regression": _regress}
+    {"pool": _pool, "subgroups": _pool, "meta-regression": _regress, "glmm": _count}
 )
 
 
@@ -210,6 +212,8 @@ def _of_pooled(result: Pooled | Subgroups, statistic: str, part: str, analysis: 
         fit = result
     if statistic in (*_READ_ON_A_SCALE, *_OF_POOLED):
         return float(getattr(fit, statistic))
+    if statistic in fit.details:
+        return float(fit.details[statistic])
     if statistic == "n":
         return participants(fit.effects)
     if statistic.startswith(("tau2_ci", "i2_ci")):

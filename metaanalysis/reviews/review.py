@@ -106,8 +106,9 @@ class Analysis:
         The values that columns must have for a study to take part.
     pool
         Options for `pool`.
-    subgroup, moderators, tau2_interval
-        The column of subgroups, the formula of moderators, the method of the interval of tau2; empty where there is none.
+    subgroup, moderators, tau2_interval, glmm
+        The column of subgroups, the formula of moderators, the method of the interval of tau2, the model of two groups'
+        counts; empty where there is none.
     printed
         The printed numbers.
     """
@@ -123,6 +124,7 @@ class Analysis:
     subgroup: str
     moderators: str
     tau2_interval: str
+    glmm: str
     printed: tuple[Printed, ...]
 
 
@@ -270,10 +272,11 @@ def _analysis(table: TomlTable) -> Analysis:
         subgroup=table.text("subgroup", ""),
         moderators=table.text("moderators", ""),
         tau2_interval=table.text("tau2_interval", ""),
+        glmm=table.text("glmm", ""),
         printed=tuple(one for part in table.tables("printed", "where") for one in _printed(part, scale)),
     )
     # What models beyond these rooms need is kept in the record and not read here.
-    table.skip("glmm", "levels")
+    table.skip("levels")
     table.done()
     if analysis.kind == "meta-regression" and not analysis.moderators:
         raise table.error("moderators", 'is missing, though the kind is meta-regression: add it, as in "~ year"')

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -26,7 +26,25 @@ CLEAN["OR"] = CLEAN["RD"] = CLEAN["PETO"] = CLEAN["RR"]
 CLEAN["MD"] = CLEAN["SMD"]
 
 MISSING = [None, np.nan, pd.NA, pd.NaT]
-STRANGE = [np.inf, -np.inf, -1, 0, 0.5, 1e-300, 1e300, -1e300, 1e16, "6", "", "six", "inf", True, 1j, (1, 2), pd.Timestamp(0)]
+STRANGE = [
+    np.inf,
+    -np.inf,
+    -1,
+    0,
+    0.5,
+    1e-300,
+    1e300,
+    -1e300,
+    1e16,
+    "6",
+    "",
+    "six",
+    "inf",
+    True,
+    1j,
+    (1, 2),
+    pd.Timestamp(0),
+]
 
 
 @st.composite
@@ -48,21 +66,22 @@ def corrupted(draw, measure):
 
 @pytest.mark.parametrize("convention", ["metafor", "revman5"])
 @pytest.mark.parametrize("measure", list(CLEAN))
-@settings(max_examples=60)
 @given(data=st.data())
 def test_never_a_number_without_a_word(measure, convention, data):
     frame = data.draw(corrupted(measure))
     before = frame.copy(deep=True)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        refused = ""
         try:
             effects = ma.effect_sizes(frame, measure, convention=convention)
             fit = ma.pool(effects)
         except ma.DataError as error:
-            assert len(str(error)) > 30
-            pd.testing.assert_frame_equal(frame, before)
-            return
+            refused = str(error)
     pd.testing.assert_frame_equal(frame, before)
+    if refused:
+        assert any(word in refused for word in ("row ", "no study is left"))
+        return
     assert {warning.category for warning in caught} <= {ExcludedStudiesWarning, DataWarning}
     assert np.isfinite(effects.y).all()
     assert (effects.v > 0).all()

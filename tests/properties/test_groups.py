@@ -45,6 +45,16 @@ def pooled(frame, measure, **options):
         return ma.pool(ma.effect_sizes(frame, measure, convention=convention), **options)
 
 
+def pooled_if_defined(frame, measure, **options):
+    """None where no study says anything, and only there."""
+    try:
+        return pooled(frame, measure, **options)
+    except ma.DataError as error:
+        if "no study is left" in str(error) or "not defined" in str(error):
+            return None
+        raise
+
+
 def assert_mirrored(found, mirrored):
     # Estimates near 0 are differences: they are as good as the effects that they lie between.
     size = np.abs(found.effects.y).max()
@@ -62,10 +72,8 @@ def assert_mirrored(found, mirrored):
 @pytest.mark.parametrize("measure", ["RR", "OR", "RD", "PETO"])
 @given(frame=tables())
 def test_swapped_groups_of_counts(measure, convention, frame):
-    try:
-        found = pooled(frame, measure, convention=convention)
-    except ma.DataError as error:
-        assert "no study is left" in str(error)
+    found = pooled_if_defined(frame, measure, convention=convention)
+    if found is None:
         return
     assert_mirrored(found, pooled(frame.rename(columns=OTHER_GROUP), measure, convention=convention))
 
@@ -80,10 +88,8 @@ def test_swapped_groups_of_measurements(measure, frame):
 @pytest.mark.parametrize("method, measure", [("mantel-haenszel", m) for m in ("RR", "OR", "RD")] + [("peto", "PETO")])
 @given(frame=tables())
 def test_swapped_groups_of_tables_pooled_whole(method, measure, convention, frame):
-    try:
-        found = pooled(frame, measure, convention=convention, method=method)
-    except ma.DataError as error:
-        assert "no study is left" in str(error) or "not defined" in str(error)
+    found = pooled_if_defined(frame, measure, convention=convention, method=method)
+    if found is None:
         return
     assert_mirrored(found, pooled(frame.rename(columns=OTHER_GROUP), measure, convention=convention, method=method))
 

@@ -129,7 +129,9 @@ def test_without_heterogeneity_all_estimators_are_the_common_effect(tau2, data):
             assert_array_equal(getattr(random, name), getattr(common, name), err_msg=name)
     else:
         assert random.tau2 > 0
-        assert random.se > common.se
+        # Equal only where tau2 is lost beside the variances.
+        assert random.se >= common.se
+        assert random.se > common.se or random.tau2 < 1e-14 * v.max()
 
 
 @given(data=studies(smallest=3))

@@ -1,4 +1,4 @@
-# Writes the reference values beside this file. Needs Debian's r-cran-metafor and r-cran-metadat.
+# Writes the reference values beside this file. Needs Debian's r-cran-metafor, r-cran-metadat, r-cran-lme4, r-cran-numderiv, r-cran-biasedurn.
 #   Rscript generate.R            everything
 #   Rscript generate.R pooled     the parts named
 
@@ -32,6 +32,9 @@ if (wanted("intervals")) make_intervals(datasets, effects)
 if (wanted("regressions")) make_regressions(datasets, effects)
 if (wanted("influence")) make_influence(datasets, effects)
 if (wanted("asymmetry")) make_asymmetry(datasets, effects)
+if (wanted("resampling")) make_resampling(datasets, effects)
+if (wanted("glmm")) make_glmm(datasets)
+if (wanted("location_scale")) make_location_scale(datasets, effects)
 if (wanted("escalc")) {
     sets <- make_escalc_datasets()
     write_escalc_datasets(sets)

@@ -1,0 +1,75 @@
+"""Pooled results of subsets of the studies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from metaanalysis.effects import Effects
+from metaanalysis.errors import DataError, nearest
+from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Gosh:
+    """The graphical display of heterogeneity's numbers: a pooled result a subset. Made by `gosh`.
+
+    Attributes
+    ----------
+    included
+        Which studies each subset has, shape (subsets, studies).
+    k, estimate, tau2, i2, h2, q
+        Of each subset, on the scale of analysis; tau2, i2 and h2 are NaN for single studies (tau2 throughout under the
+        common-effect model).
+    every
+        Whether these are all subsets, or a sample.
+    failed
+        In how many subsets the variance between studies could not be estimated; their numbers are NaN.
+    """
+
+    included: BoolArray
+    k: IntArray
+    estimate: FloatArray
+    tau2: FloatArray
+    i2: FloatArray
+    h2: FloatArray
+    q: FloatArray
+    every: bool
+    failed: int
+    effects: Effects = field(repr=False)
+
+    def __post_init__(self) -> None:
+        for name in "included k estimate tau2 i2 h2 q".split():
+            getattr(self, name).flags.writeable = False
+
+    def __len__(self) -> int:
+        return int(self.k.size)
+
+    def contains(self, study: str | int) -> BoolArray:
+        """Which subsets have a study, by its label or, from 0 upward, its place."""
+        labels = tuple(self.effects.label)
+        if isinstance(study, str):
+            places = [place for place, name in enumerate(labels) if name == study]
+            if not places:
+                raise DataError(f"there is no study {study!r}.{nearest(study, labels)}")
+            if len(places) > 1:
+                raise DataError(f"{len(places)} studies are called {study!r}: give one by its place, {places}.")
+            study = places[0]
+        if not 0 <= study < len(labels):
+            raise DataError(f"there is no study in place {study}: places run from 0 to {len(labels) - 1}.")
+        return np.array(self.included[:, study])
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a subset: k, estimate, tau2, i2, h2, q."""
+        import pandas as pd
+
+        return pd.DataFrame({name: np.array(getattr(self, name)) for name in "k estimate tau2 i2 h2 q".split()})
+
+    def __repr__(self) -> str:
+        which = "all" if self.every else "a sample of"
+        return f"<Gosh: {which} {len(self):,} subsets of {self.effects.k} studies>"
