@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import importlib
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
     from metaanalysis.effects.shapes import arms_to_comparisons, comparisons_to_arms
     from metaanalysis.errors import ConvergenceError, DataError, OptionError
     from metaanalysis.models import likelihood_ratio_test, location_scale, meta_regression, pool, subgroups
-    from metaanalysis.plots import forest
+    from metaanalysis.plots import bubble, drapery, forest, funnel, labbe, profile, qq, radial
     from metaanalysis.results import Pooled, Regression, Subgroups
-    from metaanalysis.reviews import audit, audit_subgroups, list_datasets, load_dataset
+    from metaanalysis.reviews import audit, audit_subgroups, list_datasets, load_dataset, reproduce
 
 # Each public name and the room that it lives in; rooms load on first use, so that importing the package costs nothing.
 _ROOMS = {
@@ -56,16 +57,20 @@ _ROOMS = {
     "audit_subgroups": "reviews",
     "baujat": "diagnostics",
     "bootstrap": "diagnostics",
+    "bubble": "plots",
     "compare": "diagnostics",
     "comparisons_to_arms": "effects.shapes",
     "complete_effects": "effects.conversions_complete_effects",
     "complete_means": "effects.conversions_complete_means",
     "cumulative": "diagnostics",
+    "drapery": "plots",
     "effect_sizes": "effects",
     "fail_safe_n": "diagnostics",
     "forest": "plots",
+    "funnel": "plots",
     "gosh": "diagnostics",
     "influence": "diagnostics",
+    "labbe": "plots",
     "leave_one_out": "diagnostics",
     "likelihood_ratio_test": "models",
     "list_datasets": "reviews",
@@ -76,6 +81,10 @@ _ROOMS = {
     "permutation_test": "diagnostics",
     "pet_peese": "diagnostics",
     "pool": "models",
+    "profile": "plots",
+    "qq": "plots",
+    "radial": "plots",
+    "reproduce": "reviews",
     "shared_control_covariances": "effects.arms",
     "small_study_test": "diagnostics",
     "subgroups": "models",
@@ -121,12 +130,23 @@ __all__ = [  # noqa: RUF022 - in the order of the rooms
     "audit",
     "audit_subgroups",
     "forest",
+    "funnel",
+    "bubble",
+    "radial",
+    "labbe",
+    "drapery",
+    "qq",
+    "profile",
+    "reproduce",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         value = getattr(importlib.import_module(f"metaanalysis.{_ROOMS[name]}"), name)
+        if isinstance(value, ModuleType):
+            # A file that is named after its function: some importers leave the file in the function's place.
+            value = getattr(value, name)
         globals()[name] = value
         return value
     if name == "conversions":

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from metaanalysis.diagnostics.bootstrap import bootstrap
-from metaanalysis.diagnostics.compare import compare
+from metaanalysis.diagnostics.comparison import compare
 from metaanalysis.diagnostics.fail_safe import fail_safe_n
-from metaanalysis.diagnostics.gosh import gosh
-from metaanalysis.diagnostics.influence import baujat, influence
+from metaanalysis.diagnostics.influential import baujat, influence
 from metaanalysis.diagnostics.permutation import permutation_test
 from metaanalysis.diagnostics.pet_peese import pet_peese
 from metaanalysis.diagnostics.refits import cumulative, leave_one_out
+from metaanalysis.diagnostics.resampling import bootstrap
 from metaanalysis.diagnostics.small_study import small_study_test
+from metaanalysis.diagnostics.subsets import gosh
 from metaanalysis.diagnostics.trim_and_fill import trim_and_fill
 
 __all__ = [

@@ -86,8 +86,7 @@ def fail_safe_n(
     Examples
     --------
     >>> import metaanalysis as ma
-    >>> from metaanalysis.diagnostics import fail_safe_n
-    >>> fail_safe_n(ma.effect_sizes(ma.load_dataset("bcg"), "RR")).number
+    >>> ma.fail_safe_n(ma.effect_sizes(ma.load_dataset("bcg"), "RR")).number
     598
 
     References

@@ -127,9 +127,8 @@ def permutation_test(
     Examples
     --------
     >>> import metaanalysis as ma
-    >>> from metaanalysis.diagnostics import permutation_test
     >>> effects = ma.effect_sizes(ma.load_dataset("bcg"), "RR")
-    >>> found = permutation_test(ma.pool(effects, tau2="DL"))
+    >>> found = ma.permutation_test(ma.pool(effects, tau2="DL"))
     >>> found.exact, found.arrangements, round(float(found.p_values[0]), 4)
     (True, 8192, 0.0017)
 

@@ -52,8 +52,7 @@ def pet_peese(fit: Pooled | Effects, *, dispersion: str = "factor", alpha: float
     Examples
     --------
     >>> import metaanalysis as ma
-    >>> from metaanalysis.diagnostics import pet_peese
-    >>> found = pet_peese(ma.effect_sizes(ma.load_dataset("bcg"), "RR"))
+    >>> found = ma.pet_peese(ma.effect_sizes(ma.load_dataset("bcg"), "RR"))
     >>> print(found.chosen, round(found.estimate, 4), round(found.ci_low, 4), round(found.ci_high, 4))
     PET -0.1909 -0.6753 0.2935
 

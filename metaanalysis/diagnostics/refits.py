@@ -46,9 +46,8 @@ def leave_one_out(fit: Pooled | Effects, **options: Any) -> Refits:
     Examples
     --------
     >>> import metaanalysis as ma
-    >>> from metaanalysis.diagnostics import leave_one_out
     >>> fit = ma.pool(ma.effect_sizes(ma.load_dataset("bcg"), "RR", label="author"), tau2="DL")
-    >>> leave_one_out(fit).to_frame()[["label", "estimate", "i2"]].head(3).round(4)
+    >>> ma.leave_one_out(fit).to_frame()[["label", "estimate", "i2"]].head(3).round(4)
                   label  estimate       i2
     0           Aronson   -0.7051  92.7432
     1  Ferguson & Simes   -0.6545  92.4304
@@ -100,9 +99,8 @@ def cumulative(
     Examples
     --------
     >>> import metaanalysis as ma
-    >>> from metaanalysis.diagnostics import cumulative
     >>> fit = ma.pool(ma.effect_sizes(ma.load_dataset("bcg"), "RR", label="author"), tau2="DL")
-    >>> cumulative(fit, by="year").to_frame()[["label", "k", "estimate"]].head(3).round(4)
+    >>> ma.cumulative(fit, by="year").to_frame()[["label", "k", "estimate"]].head(3).round(4)
                   label  k  estimate
     0           Aronson  1   -0.8893
     1  Ferguson & Simes  2   -1.3250

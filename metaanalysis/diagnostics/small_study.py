@@ -355,9 +355,8 @@ def small_study_test(
     Examples
     --------
     >>> import metaanalysis as ma
-    >>> from metaanalysis.diagnostics import small_study_test
     >>> effects = ma.effect_sizes(ma.load_dataset("bcg"), "RR")
-    >>> print(small_study_test(effects, "egger"))
+    >>> print(ma.small_study_test(effects, "egger"))
     Egger's regression test: slope on standard error -2.1120 (SE 1.5072), t = -1.40 (df 11), p = 0.1887; k = 13
     Limit in large studies (log risk ratio): -0.1909 (95% CI -0.6753 to 0.2935)
 

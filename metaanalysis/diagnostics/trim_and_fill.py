@@ -76,9 +76,8 @@ def trim_and_fill(
     Examples
     --------
     >>> import metaanalysis as ma
-    >>> from metaanalysis.diagnostics import trim_and_fill
     >>> fit = ma.pool(ma.effect_sizes(ma.load_dataset("bcg"), "RR"), model="common")
-    >>> print(trim_and_fill(fit))
+    >>> print(ma.trim_and_fill(fit))
     Trim and fill (L0): 4 studies (SE 2.39) missing on the right
     Original  k = 13  risk ratio 0.6503, 95% CI 0.6007 to 0.7040
     Filled    k = 17  risk ratio 0.7475, 95% CI 0.6935 to 0.8057

@@ -79,8 +79,8 @@ def reproduce(review: Review | str) -> Reproduction:
 
     Examples
     --------
-    >>> from metaanalysis.reviews import reproduce
-    >>> for row in reproduce("hackshaw1998").rows:
+    >>> import metaanalysis as ma
+    >>> for row in ma.reproduce("hackshaw1998").rows:
     ...     print(row.statistic, row.printed, row.ours, row.verdict)
     k 37 37 agrees
     estimate 1.24 1.24 agrees

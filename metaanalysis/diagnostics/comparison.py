@@ -52,9 +52,8 @@ def compare(
     Examples
     --------
     >>> import metaanalysis as ma
-    >>> from metaanalysis.diagnostics import compare
     >>> effects = ma.effect_sizes(ma.load_dataset("bcg"), "RR")
-    >>> compare(effects, ["DL", "PM", "REML"]).to_frame()[["estimator", "estimate", "tau2"]].round(4)
+    >>> ma.compare(effects, ["DL", "PM", "REML"]).to_frame()[["estimator", "estimate", "tau2"]].round(4)
       estimator  estimate    tau2
     0        DL   -0.7141  0.3088
     1        PM   -0.7150  0.3181

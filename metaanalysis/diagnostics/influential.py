@@ -57,9 +57,8 @@ def influence(fit: Pooled | Regression) -> Influence:
     Examples
     --------
     >>> import metaanalysis as ma
-    >>> from metaanalysis.diagnostics import influence
     >>> fit = ma.pool(ma.effect_sizes(ma.load_dataset("bcg"), "RR", label="author"))
-    >>> influence(fit).to_frame()[["label", "rstudent", "cook_distance", "hat"]].head(3).round(4)
+    >>> ma.influence(fit).to_frame()[["label", "rstudent", "cook_distance", "hat"]].head(3).round(4)
                   label  rstudent  cook_distance     hat
     0           Aronson   -0.2181         0.0017  0.0506
     1  Ferguson & Simes   -1.2918         0.1132  0.0636
@@ -121,9 +120,8 @@ def baujat(fit: Pooled | Regression) -> Baujat:
     Examples
     --------
     >>> import metaanalysis as ma
-    >>> from metaanalysis.diagnostics import baujat
     >>> fit = ma.pool(ma.effect_sizes(ma.load_dataset("bcg"), "RR", label="author"), model="common")
-    >>> found = baujat(fit)
+    >>> found = ma.baujat(fit)
     >>> round(float(found.contribution.sum()), 2), round(fit.q, 2)
     (152.23, 152.23)
 

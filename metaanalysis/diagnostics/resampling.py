@@ -69,8 +69,7 @@ def bootstrap(
     Examples
     --------
     >>> import metaanalysis as ma
-    >>> from metaanalysis.diagnostics import bootstrap
-    >>> found = bootstrap(ma.effect_sizes(ma.load_dataset("bcg"), "RR"), 2_000, seed=1, tau2="DL")
+    >>> found = ma.bootstrap(ma.effect_sizes(ma.load_dataset("bcg"), "RR"), 2_000, seed=1, tau2="DL")
     >>> found.interval().method
     'percentile of 2,000 parametric resamples'
 

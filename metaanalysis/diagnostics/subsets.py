@@ -64,8 +64,7 @@ def gosh(
     Examples
     --------
     >>> import metaanalysis as ma
-    >>> from metaanalysis.diagnostics import gosh
-    >>> found = gosh(ma.effect_sizes(ma.load_dataset("bcg"), "RR", label="author"), tau2="DL")
+    >>> found = ma.gosh(ma.effect_sizes(ma.load_dataset("bcg"), "RR", label="author"), tau2="DL")
     >>> found
     <Gosh: all 8,191 subsets of 13 studies>
     >>> frame = found.to_frame()
