@@ -211,15 +211,21 @@ def maximise_likelihood(y: FloatArray, v: FloatArray, X: FloatArray | None, rest
             at = which[index]
             return score_and_step(moments(y[at], v[at], tau2, take(X, at)), restricted)
 
-        found = newton_in_bracket(step, 0.5 * (low + high), low, high, scale[which])
+        # Start where a straight line between the two scores of the scan crosses 0.
+        before, after = scores[crossing, which], scores[crossing + 1, which]
+        start = low + (high - low) * (before / (before - after))
+        found = newton_in_bracket(step, start, low, high, scale[which])
         at_zero = np.flatnonzero(scores[0] <= 0)
         owner = np.concatenate([at_zero, which])
         value = np.concatenate([np.zeros(at_zero.size), found.x])
         code = np.concatenate([np.full(at_zero.size, int(Status.AT_ZERO), dtype=np.intp), found.status])
         steps = np.concatenate([np.zeros(at_zero.size, dtype=np.intp), found.iterations])
-        height = log_likelihood(y[owner], v[owner], value, take(X, owner), restricted)
-        # A maximum that could not be refined must not be passed over in silence: it goes on top.
-        height = np.where(np.isnan(value), np.inf, height)
+        # Where each likelihood has one maximum there is nothing to compare.
+        height = np.zeros(owner.size)
+        if np.unique(owner).size < owner.size:
+            height = log_likelihood(y[owner], v[owner], value, take(X, owner), restricted)
+            # A maximum that could not be refined must not be passed over in silence: it goes on top.
+            height = np.where(np.isnan(value), np.inf, height)
         order = np.lexsort((height, owner))
         best = order[np.flatnonzero(np.diff(owner[order], append=-1))]
         # Where the likelihood overflows there is no candidate at all, and that is no answer.
