@@ -5,6 +5,9 @@
 
 One run, one seed, best of three. What is not installed is skipped. The bare formula is what a user would write: no checks,
 no zero cells, and Hedges' correction by its approximation; ours has the exact one. escalc is timed inside R, without R's start.
+
+The floor is what NumPy takes for a part of the work: each input read once, y and v written, and for risk ratios one logarithm a
+row, in blocks that stay in cache. A multiple of escalc's speed that asks for less than the floor cannot be reached.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 import metaanalysis as ma
+from metaanalysis.effects.checks import blocks
 
 SEED = 20261
 ESCALC_ROWS = 200_000
@@ -56,6 +60,21 @@ def bare_smd(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     m = n1 + n2 - 2
     g = (1 - 3 / (4 * m - 1)) * (m1 - m2) / np.sqrt(((n1 - 1) * s1**2 + (n2 - 1) * s2**2) / m)
     return g, 1 / n1 + 1 / n2 + g**2 / (2 * (n1 + n2))
+
+
+def floor(frame: pd.DataFrame, logarithms: int) -> None:
+    """Read every input, take so many logarithms a row, write two results."""
+    inputs = [frame[name].to_numpy() for name in frame.columns]
+    y, v = np.empty(len(frame)), np.empty(len(frame))
+
+    for which in blocks(len(frame)):
+        for values in inputs:
+            values[which].max()
+        v[which] = inputs[1][which]
+        if logarithms:
+            np.log(v[which], out=y[which])
+        else:
+            y[which] = inputs[0][which]
 
 
 ESCALC = """
@@ -99,13 +118,17 @@ def peak(frame: pd.DataFrame, measure: str) -> float:
     return float(most / frame.memory_usage(index=False).sum())
 
 
-def line(measure: str, frame: pd.DataFrame, bare: Callable[[pd.DataFrame], object], theirs: float | None) -> str:
+def line(
+    measure: str, frame: pd.DataFrame, bare: Callable[[pd.DataFrame], object], theirs: float | None, logarithms: int
+) -> str:
     """One measure's numbers."""
     k = len(frame)
     plain, ours = best(lambda: bare(frame)), best(lambda: ma.effect_sizes(frame, measure))
+    least = best(lambda: floor(frame, logarithms))
     text = f"{measure:<8}{1e9 * plain / k:>12.1f}{1e9 * ours / k:>8.1f}{ours / plain:>7.2f}"
     text += f"{'–':>9}{'–':>14}" if theirs is None else f"{1e9 * theirs:>9.0f}{theirs / (ours / k):>14.0f}"
-    return f"{text}{peak(frame, measure):>8.2f}"
+    most = f"{'–':>15}" if theirs is None else f"{theirs / (least / k):>15.0f}"
+    return f"{text}{peak(frame, measure):>8.2f}{1e9 * least / k:>8.1f}{most}"
 
 
 def main() -> None:
@@ -114,9 +137,12 @@ def main() -> None:
     np.seterr(all="ignore")
     peer = escalc_seconds()
     print(f"{k:,} rows; nanoseconds a row; memory in sizes of the inputs")
-    print(f"{'measure':<8}{'bare NumPy':>12}{'ours':>8}{'ratio':>7}{'escalc':>9}{'times faster':>14}{'memory':>8}")
-    for measure, make, bare in (("RR", counts, bare_risk_ratio), ("SMD", means, bare_smd)):
-        print(line(measure, make(k), bare, peer.get(measure)))
+    print(
+        f"{'measure':<8}{'bare NumPy':>12}{'ours':>8}{'ratio':>7}{'escalc':>9}{'times faster':>14}{'memory':>8}{'floor':>8}"
+        f"{'faster at most':>15}"
+    )
+    for measure, make, bare, logarithms in (("RR", counts, bare_risk_ratio, 1), ("SMD", means, bare_smd, 0)):
+        print(line(measure, make(k), bare, peer.get(measure), logarithms))
 
 
 if __name__ == "__main__":

@@ -37,8 +37,20 @@ if TYPE_CHECKING:
     from metaanalysis.effects.conversions_complete_means import complete_means
     from metaanalysis.effects.shapes import arms_to_comparisons, comparisons_to_arms
     from metaanalysis.errors import ConvergenceError, DataError, OptionError
+    from metaanalysis.io import (
+        example_file,
+        from_json,
+        read_revman,
+        read_studies,
+        to_excel,
+        to_json,
+        to_latex,
+        to_markdown,
+    )
+    from metaanalysis.many import PooledMany, pool_many, pool_parquet
     from metaanalysis.models import likelihood_ratio_test, location_scale, meta_regression, pool, subgroups
-    from metaanalysis.plots import bubble, drapery, forest, funnel, labbe, profile, qq, radial
+    from metaanalysis.plots import bubble, drapery, forest, funnel, labbe, prisma, profile, qq, radial
+    from metaanalysis.reports import report
     from metaanalysis.results import Pooled, Regression, Subgroups
     from metaanalysis.reviews import audit, audit_subgroups, list_datasets, load_dataset, reproduce
 
@@ -50,6 +62,7 @@ _ROOMS = {
     "Effects": "effects",
     "OptionError": "errors",
     "Pooled": "results",
+    "PooledMany": "many",
     "Regression": "results",
     "Subgroups": "results",
     "arms_to_comparisons": "effects.shapes",
@@ -65,8 +78,10 @@ _ROOMS = {
     "cumulative": "diagnostics",
     "drapery": "plots",
     "effect_sizes": "effects",
+    "example_file": "io",
     "fail_safe_n": "diagnostics",
     "forest": "plots",
+    "from_json": "io",
     "funnel": "plots",
     "gosh": "diagnostics",
     "influence": "diagnostics",
@@ -81,13 +96,23 @@ _ROOMS = {
     "permutation_test": "diagnostics",
     "pet_peese": "diagnostics",
     "pool": "models",
+    "pool_many": "many",
+    "pool_parquet": "many.parquet",
+    "prisma": "plots",
     "profile": "plots",
     "qq": "plots",
     "radial": "plots",
+    "read_revman": "io",
+    "read_studies": "io",
+    "report": "reports",
     "reproduce": "reviews",
     "shared_control_covariances": "effects.arms",
     "small_study_test": "diagnostics",
     "subgroups": "models",
+    "to_excel": "io",
+    "to_json": "io",
+    "to_latex": "io",
+    "to_markdown": "io",
     "trim_and_fill": "diagnostics",
 }
 
@@ -107,6 +132,9 @@ __all__ = [  # noqa: RUF022 - in the order of the rooms
     "shared_control_covariances",
     "Pooled",
     "pool",
+    "PooledMany",
+    "pool_many",
+    "pool_parquet",
     "Subgroups",
     "subgroups",
     "Regression",
@@ -127,6 +155,14 @@ __all__ = [  # noqa: RUF022 - in the order of the rooms
     "pet_peese",
     "load_dataset",
     "list_datasets",
+    "example_file",
+    "read_revman",
+    "from_json",
+    "read_studies",
+    "to_excel",
+    "to_json",
+    "to_latex",
+    "to_markdown",
     "audit",
     "audit_subgroups",
     "forest",
@@ -137,6 +173,8 @@ __all__ = [  # noqa: RUF022 - in the order of the rooms
     "drapery",
     "qq",
     "profile",
+    "prisma",
+    "report",
     "reproduce",
 ]
 
@@ -151,7 +189,7 @@ def __getattr__(name: str) -> Any:
         return value
     if name == "conversions":
         return importlib.import_module("metaanalysis.effects.conversions")
-    if name in {"diagnostics", "effects", "formulas", "models", "plots", "results", "reviews"}:
+    if name in {"diagnostics", "effects", "formulas", "io", "models", "plots", "reports", "results", "reviews"}:
         return importlib.import_module(f"metaanalysis.{name}")
     raise AttributeError(f"module 'metaanalysis' has no attribute {name!r}")
 

@@ -23,7 +23,9 @@ class Convention:
 
 
 _REVMAN_EFFECTS = EffectOptions(
-    double_zero="drop",
+    # Its documentation calls a risk ratio undefined where everybody in both groups had the event; it prints 1, with
+    # an interval and a weight.
+    double_zero="drop-no-events",
     risk_difference="variance",
     peto="raw",
     smd_correction="approximate",
@@ -62,7 +64,15 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
         ),
         "stata": Convention(
             "Stata's meta suite",
-            EffectOptions(peto="raw", double_zero="keep"),
+            # Its help: zero cells of odds and risk ratios alone; Hedges' g with the approximate correction, and Hedges and
+            # Olkin's standard error (our LS) only where it is asked for.
+            EffectOptions(
+                risk_difference="neither",
+                peto="raw",
+                double_zero="keep",
+                smd_correction="approximate",
+                smd_variance="revman",
+            ),
             PoolOptions(prediction="hts", i2="tau2", risk_difference_variance="greenland-robins"),
         ),
     }
@@ -82,4 +92,5 @@ def override(options: OptionsT, given: Mapping[str, Any]) -> OptionsT:
             raise OptionError(
                 f"there is no option {name!r}.{nearest(name, known)} The options are: {', '.join(known)}."
             )
-    return replace(options, **{name: value for name, value in given.items() if value is not None})
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return replace(options, **chosen) if chosen else options

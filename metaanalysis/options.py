@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from metaanalysis.errors import OptionError
+from metaanalysis.errors import OptionError, nearest
 from metaanalysis.formulas.continuity import ADDITIONS, DENOMINATORS, SELECTIONS
 from metaanalysis.formulas.gamma_correction import CORRECTIONS
 from metaanalysis.formulas.inference import CI, InferenceFunction
@@ -20,9 +20,9 @@ METHODS = ("inverse-variance", "mantel-haenszel", "peto", "glmm", "beta-binomial
 
 def choose(option: str, value: object, choices: tuple[str, ...] | list[str]) -> str:
     """The choice in its own spelling (case does not matter); OptionError lists the choices."""
-    from metaanalysis.errors import nearest
-
     if isinstance(value, str):
+        if value in choices:
+            return value
         for choice in choices:
             if choice.lower() == value.lower():
                 return choice
@@ -56,9 +56,10 @@ class EffectOptions:
         What enters a risk ratio's group sizes: ``cells`` (twice the addition), ``events`` (once) or ``none``.
     double_zero
         ``keep`` studies with no events, or only events, in both groups; ``drop`` them from ratios (RR, OR and what is made of
-        an odds ratio), which they say nothing of; or ``drop-all``: from every measure of two groups' counts.
+        an odds ratio), which they say nothing of; ``drop-no-events``: likewise, but keep the risk ratio of 1 where all in both
+        groups had the event; or ``drop-all``: from every measure of two groups' counts.
     risk_difference
-        Whether the correction enters the estimate and the variance (``both``) or the ``variance`` alone.
+        Whether the correction enters the estimate and the variance (``both``), the ``variance`` alone, or ``neither``.
     peto
         Whether a study's own Peto odds ratio uses ``corrected`` or ``raw`` counts.
     smd_correction, smd_variance, md_variance
@@ -88,8 +89,8 @@ class EffectOptions:
             "to": list(SELECTIONS),
             "addition": list(ADDITIONS),
             "risk_ratio_denominator": list(DENOMINATORS),
-            "double_zero": ["keep", "drop", "drop-all"],
-            "risk_difference": ["both", "variance"],
+            "double_zero": ["keep", "drop", "drop-no-events", "drop-all"],
+            "risk_difference": ["both", "variance", "neither"],
             "peto": ["corrected", "raw"],
             "smd_correction": list(CORRECTIONS),
             "smd_variance": list(SMD_VARIANCES),

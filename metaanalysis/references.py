@@ -415,6 +415,27 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType(
             "Explaining heterogeneity in meta-analysis: a comparison of methods",
             "Statistics in Medicine 18, 2693-2708",
         ),
+        "skoetz2020": Reference(
+            "Skoetz N, Goldkuhle M, van Dalen EC, et al",
+            2020,
+            "GRADE guidelines 27: how to calculate absolute effects for time-to-event outcomes in summary of findings tables and "
+            "Evidence Profiles",
+            "Journal of Clinical Epidemiology 118, 124-131",
+        ),
+        "sterne2011": Reference(
+            "Sterne JAC, Sutton AJ, Ioannidis JPA, et al",
+            2011,
+            "Recommendations for examining and interpreting funnel plot asymmetry in meta-analyses of randomised controlled trials",
+            "BMJ 343, d4002",
+            "10.1136/bmj.d4002",
+        ),
+        "veroniki2016": Reference(
+            "Veroniki AA, Jackson D, Viechtbauer W, et al",
+            2016,
+            "Methods to estimate the between-study variance and its uncertainty in meta-analysis",
+            "Research Synthesis Methods 7, 55-79",
+            "10.1002/jrsm.1164",
+        ),
         "viechtbauer2010": Reference(
             "Viechtbauer W, Cheung MWL",
             2010,

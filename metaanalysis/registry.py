@@ -49,6 +49,8 @@ class Registry(Mapping[str, Entry[FunctionT]]):
         if callable(choice):
             return getattr(choice, "__name__", repr(choice))
         if isinstance(choice, str):
+            if choice in self._entries:
+                return choice
             for key in self._entries:
                 if key.lower() == choice.lower():
                     return key

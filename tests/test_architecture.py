@@ -17,7 +17,7 @@ import metaanalysis as ma
 PACKAGE = Path(ma.__file__).parent
 # From the ground up: a room imports only rooms above it in this list, or itself.
 ROOMS = ("errors", "references", "registry", "formulas", "options", "conventions", "effects", "results", "models", "diagnostics",
-         "many", "reviews", "io", "plots", "report", "cli")  # fmt: skip
+         "many", "reviews", "io", "plots", "reports", "cli")  # fmt: skip
 HEAVY = ("matplotlib", "pandas", "narwhals", "statsmodels", "formulaic", "polars", "pyarrow", "tqdm")
 FORMULAS_MAY_IMPORT = {"numpy", "scipy", "metaanalysis", "collections", "dataclasses", "enum", "functools", "itertools", "math",
                        "types", "typing", "__future__", "warnings"}  # fmt: skip

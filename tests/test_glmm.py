@@ -290,3 +290,53 @@ def test_the_beta_binomial_model_tests_its_overdispersion_at_the_boundary():
     assert_allclose(found.numbers.q, 2 * (found.log_likelihood - binomial.log_likelihood), rtol=1e-10)
     risk = beta_binomial_numbers(nielweise("RD"), PoolOptions())
     assert risk.numbers.estimate < 0
+
+
+class TestProfileLikelihood:
+    """Limits against a likelihood that is written out here: a one-dimensional integral a study, by SciPy."""
+
+    EVENTS, SIZES = (1, 2, 9, 14, 5), (20, 30, 40, 50, 60)
+
+    def log_likelihood(self, mu: float, tau: float) -> float:
+        from scipy import integrate, special, stats
+
+        total = 0.0
+        for x, n in zip(self.EVENTS, self.SIZES, strict=True):
+
+            def height(z: float, x: int = x, n: int = n) -> float:
+                return float(stats.binom.pmf(x, n, special.expit(mu + tau * z)) * np.exp(-z * z / 2))
+
+            total += np.log(integrate.quad(height, -12, 12, epsabs=0, epsrel=1e-12, limit=400)[0] / np.sqrt(2 * np.pi))
+        return total
+
+    def test_limits_of_the_effect_and_of_tau2(self) -> None:
+        from scipy import optimize
+
+        effects = ma.effect_sizes({"events": self.EVENTS, "n": self.SIZES}, "PLO")
+        fit = ma.pool(effects, method="glmm", ci="profile-likelihood")
+        found = glmm_numbers(effects, fit.options)
+        best = self.log_likelihood(fit.estimate, fit.tau)
+        # lme4 1.1-31: confint(glmer(cbind(e, n - e) ~ 1 + (1 | s), family = binomial, nAGQ = 25)), by a spline.
+        assert_allclose((fit.ci_low, fit.ci_high), (-2.9091081, -1.1108080), rtol=1e-5)
+        assert_allclose(found.tau2_ci_high, 3.0413270, rtol=1e-4)
+        for mu in (fit.ci_low, fit.ci_high):
+            most = -optimize.minimize_scalar(
+                lambda tau, mu=mu: -self.log_likelihood(mu, tau),
+                bounds=(0, 4),
+                method="bounded",
+                options={"xatol": 1e-6},
+            ).fun
+            assert_allclose(2 * (best - most), 3.841458820694124, rtol=1e-8)
+        for tau in np.sqrt([found.tau2_ci_low, found.tau2_ci_high]):
+            most = -optimize.minimize_scalar(
+                lambda mu, tau=tau: -self.log_likelihood(mu, tau), bounds=(-6, 2), method="bounded"
+            ).fun
+            assert_allclose(2 * (best - most), 3.841458820694124, rtol=1e-8)
+        assert any("profile-likelihood interval" in note for note in fit.notes)
+
+    def test_a_common_effect_has_no_interval_of_tau2(self) -> None:
+        effects = ma.effect_sizes({"events": self.EVENTS, "n": self.SIZES}, "PLO")
+        with pytest.raises(ma.OptionError, match="random-effects model"):
+            ma.pool(effects, method="glmm", ci="profile-likelihood", model="common")
+        with pytest.raises(ma.OptionError, match="henmi-copas"):
+            ma.pool(effects, method="glmm", ci="henmi-copas")

@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import metaanalysis as ma
 from metaanalysis.effects import MEASURES, as_measure, checks, measure_named, under_convention
 from metaanalysis.effects.labels import Labels
-from metaanalysis.errors import ExcludedStudiesWarning, MetaAnalysisWarning
+from metaanalysis.errors import ExcludedStudiesWarning, MetaAnalysisWarning, OptionError
 
 # One study with a zero cell, one without, one without any event, one in which everybody of group 1 had it.
 TABLES: dict[str, list[Any]] = {
@@ -57,11 +57,11 @@ class TestConventions:
             m1, s1, n1, m2, s2, n2 = (float(TRIALS[c][i]) for c in ("mean1", "sd1", "n1", "mean2", "sd2", "n2"))
             m, total, inverse = n1 + n2 - 2, n1 + n2, 1 / n1 + 1 / n2
             exact = math.gamma(m / 2) / (math.sqrt(m / 2) * math.gamma((m - 1) / 2))
-            J = 1 - 3 / (4 * total - 9) if convention.startswith("revman") else exact
+            J = exact if convention in ("metafor", "meta") else 1 - 3 / (4 * total - 9)
             g = J * (m1 - m2) / math.sqrt(((n1 - 1) * s1**2 + (n2 - 1) * s2**2) / m)
             v = {
                 "metafor": inverse + g**2 / (2 * total),
-                "stata": inverse + g**2 / (2 * total),
+                "stata": inverse + g**2 / (2 * (total - 3.94)),
                 "meta": inverse + (1 - (m - 2) / (m * exact**2)) * g**2,
                 "revman5": inverse + g**2 / (2 * (total - 3.94)),
                 "revman": inverse + g**2 / (2 * (total - 3.94)),
@@ -91,6 +91,12 @@ class TestConventions:
                 by_name(ma.effect_sizes(TABLES, "RD", convention=convention))["zero"], (y, variance), rtol=1e-14
             )
 
+    def test_stata_leaves_risk_differences_as_they_are(self) -> None:
+        found = by_name(quietly(TABLES, "RD", convention="stata"))
+        assert_allclose(found["zero"], (-4 / 35, 4 / 35 * 31 / 35 / 35), rtol=1e-14)
+        # Without any event the variance is 0: there is nothing to pool.
+        assert "none" not in found
+
     def test_no_events_in_both_arms(self) -> None:
         for measure in ("RR", "OR"):
             assert "none" in by_name(quietly(TABLES, measure))
@@ -116,6 +122,38 @@ class TestConventions:
 
 
 class TestZeroCells:
+    @pytest.mark.parametrize(
+        ("stata", "ours"),
+        [
+            ("only0", {}),
+            ("allif0", {"to": "if0all"}),
+            ("none", {"to": "none"}),
+            ("tacc", {"addition": "treatment-arm"}),
+            (0.25, {"add": 0.25}),
+            ("0.25, allif0", {"add": 0.25, "to": "if0all"}),
+            ((0.25, "only0"), {"add": 0.25}),
+        ],
+    )
+    def test_statas_modes_by_their_names(self, stata: Any, ours: dict[str, Any]) -> None:
+        there, here = (quietly(TABLES, "OR", **options) for options in ({"zerocells": stata}, ours))
+        assert_array_equal(there.y, here.y)
+        assert_array_equal(there.v, here.v)
+        assert there.describe() == here.describe()
+
+    @pytest.mark.parametrize(
+        ("measure", "options", "message"),
+        [
+            ("RR", {"zerocells": "tacc"}, "odds ratios alone"),
+            ("RD", {"zerocells": "only0"}, "not to RD"),
+            ("OR", {"zerocells": "all"}, "zerocells='all' is not a choice"),
+            ("OR", {"zerocells": "0.5, tacc"}, "can't be read"),
+            ("OR", {"zerocells": "only0", "add": 0.1}, "what add says too"),
+        ],
+    )
+    def test_statas_modes_that_stata_does_not_have(self, measure: str, options: dict[str, Any], message: str) -> None:
+        with pytest.raises(OptionError, match=message):
+            ma.effect_sizes(TABLES, measure, **options)
+
     def test_treatment_arm_continuity_correction(self) -> None:
         effects = ma.effect_sizes(TABLES, "OR", addition="treatment-arm")
         add1, add2 = 30 / 65, 35 / 65
@@ -290,7 +328,7 @@ class TestWords:
             "Effect sizes of 3 studies were analysed.",
             "risk ratio, analysed as log risk ratio",
             "the 2 studies with a zero cell (Gart & Zweifel 1967): 0.5 to each cell (zero, all)",
-            "1 study was left out (no events, or only events, in both groups: none)",
+            "1 study was left out (no events in both groups: none)",
             "conventions of Review Manager 5",
             "References\nGart JJ",
         ):

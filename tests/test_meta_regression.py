@@ -152,9 +152,20 @@ def test_likelihood_ratio_agrees_with_r(effects: ma.Effects) -> None:
     # anova(rma(yi, vi, method = "ML"), rma(yi, vi, mods = ~ ablat, method = "ML")) of metafor 3.8-1.
     smaller, larger = (ma.meta_regression(effects, f, tau2="ML") for f in ("~ 1", "~ ablat"))
     found = ma.likelihood_ratio_test(smaller, larger)
+    assert ma.likelihood_ratio_test(larger, smaller) == found
     assert round(found.statistic, 4) == 9.9588
     assert round(found.p_value, 4) == 0.0016
     assert found.df == 1
+
+
+def test_intervals_of_the_residual_heterogeneity_agree_with_r(effects: ma.Effects) -> None:
+    # confint(rma(yi, vi, mods = ~ ablat)), and with type = "PL", of metafor 3.8-1.
+    fit = ma.meta_regression(effects, "~ ablat")
+    assert_allclose(fit.tau2_interval()[:2], (0.01668007, 0.78483525), atol=5e-9)
+    assert_allclose(fit.tau_interval()[:2], (0.12915134, 0.88590928), atol=5e-9)
+    assert_allclose(fit.i2_interval()[:2], (32.09788323, 95.69744354), atol=5e-8)
+    assert_allclose(fit.h2_interval()[:2], (1.47270814, 23.24199598), atol=5e-8)
+    assert_allclose(fit.tau2_interval(method="profile-likelihood")[:2], (0.00580663, 0.44321597), atol=5e-9)
 
 
 def test_likelihood_ratio_of_what_is_not_nested_is_refused(effects: ma.Effects) -> None:

@@ -121,7 +121,7 @@ class TestConventions:
         assert {name for name in pool if pool[name].i2 == "q"} == {"meta", "revman5"}
         assert {name for name in pool if pool[name].corrected_tables} == {"meta", "revman5", "revman"}
         assert {name for name in pool if pool[name].risk_difference_variance == "sato"} == {"metafor"}
-        assert {name for name in effects if effects[name].double_zero == "drop"} == {"meta", "revman5", "revman"}
+        assert {name for name in effects if effects[name].double_zero != "keep"} == {"meta", "revman5", "revman"}
         assert {name for name in effects if effects[name].risk_ratio_denominator == "events"} == {"meta"}
         assert effects["revman5"].smd_correction == "approximate"
         assert {name: e.smd_variance for name, e in effects.items()}["meta"] == "meta"

@@ -343,26 +343,24 @@ def test_a_meta_regression(tmp_path: Path) -> None:
 
 def test_what_the_engine_lacks_is_told_and_counted_apart(tmp_path: Path) -> None:
     analysis = ANALYSIS + 'tau2_interval = "wald"\nkind = "pool"\n'
-    toml = HEAD + analysis + PRINTED + 'estimate = "2.0"\ntau2_ci = ["0.0", "1.0"]\n'
+    # Of 1, 2, 3 with variance 1: tau2 = 0, tr PP = 2, and Wald's interval is not cut off at 0.
+    toml = HEAD + analysis + PRINTED + 'estimate = "2.0"\ntau2_ci = ["-1.96", "1.96"]\n'
     toml += ANALYSIS.replace('"all"', '"levels"') + 'kind = "multilevel"\nlevels = ["arm", "study"]\n'
     toml += PRINTED + 'estimate = "2.0"\nvariances = { arm = "0.1", study = "0.2" }\n'
     found = reproduce(read_review(folder_with(tmp_path, toml)))
     assert [row.verdict for row in found.rows] == [
         "agrees",
-        "not attempted: needs Wald's interval of tau²",
-        "not attempted: needs Wald's interval of tau²",
+        "agrees",
+        "agrees",
         "not attempted: needs a multilevel model",
         "not attempted: needs a multilevel model",
         "not attempted: needs a multilevel model",
     ]
     assert found.ok
     said = " ".join(tally([found]).summary().split())
-    assert (
-        "Not attempted, for lack of a method: 5 printed numbers (3 need a multilevel model; 2 need Wald's interval of tau²)."
-        in said
-    )
+    assert "Not attempted, for lack of a method: 3 printed numbers (3 need a multilevel model)." in said
     assert said.endswith(
-        "1 of 1 printed numbers agree (1 of them seen in print, the others as stated above; 5 not attempted)"
+        "3 of 3 printed numbers agree (3 of them seen in print, the others as stated above; 3 not attempted)"
     )
 
 

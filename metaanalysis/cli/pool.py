@@ -12,12 +12,7 @@ if TYPE_CHECKING:
 
 def add_to(commands: Any) -> None:
     """Add the command to the parser."""
-    from metaanalysis.conventions import CONVENTIONS
     from metaanalysis.effects import MEASURES
-    from metaanalysis.effects.calculate import GIVEN_NAMES
-    from metaanalysis.formulas.prediction import PREDICTION
-    from metaanalysis.formulas.tau2 import TAU2
-    from metaanalysis.options import CI_CHOICES, METHODS, MODELS, EffectOptions, PoolOptions
 
     command = commands.add_parser(
         "pool",
@@ -36,30 +31,42 @@ def add_to(commands: Any) -> None:
     command.add_argument("--forest", metavar="FILE", help="write a forest plot, such as forest.svg, .pdf or .png")
     command.add_argument("--json", metavar="FILE.json", help="write every number; NaN and infinity as null")
 
+    add_analysis(command)
+    command.set_defaults(run=run)
+
+
+def add_analysis(command: argparse.ArgumentParser) -> None:
+    """Add every option of effect sizes and of pooling, and the columns that the file may call otherwise."""
+    from metaanalysis.conventions import CONVENTIONS
+    from metaanalysis.effects import MEASURES
+    from metaanalysis.effects.calculate import GIVEN_NAMES
+    from metaanalysis.formulas.prediction import PREDICTION
+    from metaanalysis.formulas.tau2 import TAU2
+    from metaanalysis.options import CI_CHOICES, METHODS, MODELS, EffectOptions, PoolOptions
+
     model = command.add_argument_group("model")
     model.add_argument("--convention", help=f"program whose numbers to reproduce: {', '.join(CONVENTIONS)}")
     choices = {"model": MODELS, "method": METHODS, "tau2": TAU2, "ci": CI_CHOICES, "prediction": PREDICTION}
     for field in fields(PoolOptions):
         said = f"one of: {', '.join(choices[field.name])}" if field.name in choices else None
-        _add_option(model, field, said or _HELP.get(field.name))
+        add_option(model, field, said or HELP.get(field.name))
 
     effects = command.add_argument_group("effect sizes")
     effects.add_argument("--ci-level", metavar="LEVEL", help="level of given confidence intervals (default: 0.95)")
     for field in fields(EffectOptions):
-        _add_option(effects, field, _HELP.get(field.name))
+        add_option(effects, field, HELP.get(field.name))
 
     columns = command.add_argument_group("columns, where the file calls them otherwise")
     names = dict.fromkeys([name for measure in MEASURES.values() for name in measure.inputs] + list(GIVEN_NAMES))
     for name in names:
-        columns.add_argument(_flag(name), metavar="COLUMN")
+        columns.add_argument(flag(name), metavar="COLUMN")
     command.set_defaults(
-        run=run,
         for_effects=(*names, *(field.name for field in fields(EffectOptions)), "label", "convention", "ci_level"),
         for_pool=(*(field.name for field in fields(PoolOptions)), "convention"),
     )
 
 
-_HELP = {
+HELP = {
     "i2": "whether I² comes from tau2 or q",
     "corrected_tables": "pool continuity-corrected counts by Mantel-Haenszel",
     "risk_difference_variance": "of Mantel-Haenszel risk differences: sato or greenland-robins",
@@ -77,18 +84,19 @@ _HELP = {
 }
 
 
-def _add_option(group: Any, field: Field[Any], said: str | None) -> None:
+def add_option(group: Any, field: Field[Any], said: str | None) -> None:
     """An option of the library as one of the command, of the same type and without a default of its own."""
     if field.type == "bool":
-        group.add_argument(_flag(field.name), action="store_true", default=None, help=said)
+        group.add_argument(flag(field.name), action="store_true", default=None, help=said)
     elif field.type == "float" and field.name != "level":
-        group.add_argument(_flag(field.name), type=float, metavar="NUMBER", help=said)
+        group.add_argument(flag(field.name), type=float, metavar="NUMBER", help=said)
     else:
         # The library itself says what is wrong with a level.
-        group.add_argument(_flag(field.name), metavar="LEVEL" if field.name == "level" else "CHOICE", help=said)
+        group.add_argument(flag(field.name), metavar="LEVEL" if field.name == "level" else "CHOICE", help=said)
 
 
-def _flag(name: str) -> str:
+def flag(name: str) -> str:
+    """An option's name as a flag."""
     return f"--{name.replace('_', '-')}"
 
 

@@ -27,6 +27,7 @@ from metaanalysis.effects.columns import FrameLike, find_column, height, labels,
 from metaanalysis.effects.effects import Effects, closed
 from metaanalysis.effects.labels import Labels
 from metaanalysis.effects.measures import Computed, Measure, measure_named
+from metaanalysis.effects.zero_cells import with_stata_zero_cells
 from metaanalysis.errors import DataError, ExcludedStudiesWarning, OptionError, nearest
 from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
 from metaanalysis.formulas.inference import quantile
@@ -41,6 +42,8 @@ GIVEN = (
 )
 GIVEN_NAMES = ("y", "v", "se", "estimate", "ci_low", "ci_high")
 OPTION_NAMES = tuple(entry.name for entry in fields(EffectOptions))
+# Of effects that are given there is nothing to choose.
+GIVEN_EFFECTS = EffectOptions()
 
 
 def effect_sizes(
@@ -74,7 +77,8 @@ def effect_sizes(
         The confidence level of intervals that are given.
     **columns_and_options
         Columns by our names where yours differ, as in ``events1="tpos"``; and the fields of `EffectOptions`, as in
-        ``add=0.25`` or ``smd_correction="approximate"``.
+        ``add=0.25`` or ``smd_correction="approximate"``; for odds ratios and risk ratios also Stata's ``zerocells``:
+        ``only0``, ``allif0``, ``none``, ``tacc`` (odds ratios), or with an amount, as in ``"0.25, allif0"``.
 
     Returns
     -------
@@ -133,7 +137,7 @@ def effects_from_arrays(
     if label is not None and len(label) != sizes["y"]:
         raise DataError(f"label has {len(label)} values for {sizes['y']} studies.")
     names = Labels(None if label is None else tuple(map(str, label)), sizes["y"])
-    return from_inputs(entry, arrays, {"y": "y", "v": "v"}, names, EffectOptions(), "metafor", 0.95, None, None)
+    return from_inputs(entry, arrays, {"y": "y", "v": "v"}, names, GIVEN_EFFECTS, "metafor", 0.95, None, None)
 
 
 def under_convention(effects: Effects, convention: str) -> Effects:
@@ -187,15 +191,15 @@ def split_keywords(given: Mapping[str, Any], entry: Measure) -> tuple[dict[str, 
     """Keywords -> columns by our names, and options; a keyword that is neither is refused with the nearest names."""
     column_names = (*entry.inputs, *GIVEN_NAMES)
     columns = {name: value for name, value in given.items() if name in column_names and value is not None}
-    options = {name: value for name, value in given.items() if name in OPTION_NAMES}
+    options = {name: value for name, value in given.items() if name in OPTION_NAMES or name == "zerocells"}
     for name in given:
-        if name not in column_names and name not in OPTION_NAMES:
-            known = [*column_names, *OPTION_NAMES]
+        if name not in column_names and name not in options:
+            known = [*column_names, *OPTION_NAMES, "zerocells"]
             raise OptionError(
                 f"effect_sizes has no keyword {name!r} for the measure {entry.key}.{nearest(name, known)} "
                 f"Columns: {', '.join(column_names)}. Options: {', '.join(OPTION_NAMES)}."
             )
-    return columns, options
+    return columns, with_stata_zero_cells(options, entry)
 
 
 def inputs_wanted(entry: Measure, have: Sequence[str], mapped: Mapping[str, str]) -> tuple[str, ...]:
@@ -245,7 +249,7 @@ def from_inputs(
         reasons.update(dict.fromkeys(np.flatnonzero(bad & complete).tolist(), why))
         np.logical_and(complete, ~bad, out=complete)
 
-    extremes = {name: (float(np.min(values)), float(np.max(values))) for name, values in inputs.items()}
+    extremes = extremes_of(inputs)
     for bad, why in incomplete(inputs, columns, extremes):
         leave_out(bad, why)
     given = "y" in inputs or "estimate" in inputs
@@ -309,15 +313,31 @@ def incomplete(
             yield nobody, f"{columns[name]} is 0: nobody was observed"
 
 
+def extremes_of(arrays: Mapping[str, FloatArray]) -> dict[str, tuple[float, float]]:
+    """The least and the greatest value of each array; both missing where a value is."""
+    return {name: extremes_of_one(values) for name, values in arrays.items()}
+
+
+def extremes_of_one(values: FloatArray) -> tuple[float, float]:
+    """The least and the greatest value, block by block: the second look finds the block still in cache."""
+    if values.size <= BLOCK:
+        return float(np.min(values)), float(np.max(values))
+    parts = np.array([(np.min(values[part]), np.max(values[part])) for part in blocks(values.size)])
+    return float(np.min(parts[:, 0])), float(np.max(parts[:, 1]))
+
+
 def usable(computed: Computed) -> bool:
     """Whether all effects and variances are numbers to compute with."""
-    y, v = computed.y, computed.v
-    return bool(
-        y.size > 0
-        and np.min(y) >= -LARGEST_EFFECT
-        and np.max(y) <= LARGEST_EFFECT
-        and np.min(v) >= SMALLEST_VARIANCE
-        and np.max(v) <= LARGEST_VARIANCE
+    if computed.y.size == 0:
+        return False
+    least, most = extremes_of_one(computed.y)
+    smallest, largest = extremes_of_one(computed.v)
+    # A missing value is neither.
+    return (
+        least >= -LARGEST_EFFECT
+        and most <= LARGEST_EFFECT
+        and smallest >= SMALLEST_VARIANCE
+        and largest <= LARGEST_VARIANCE
     )
 
 

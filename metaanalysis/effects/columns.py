@@ -138,6 +138,10 @@ def numeric_column(frame: nw.DataFrame[Any], column: str, label: Sequence[str]) 
     import narwhals as nw
 
     series = frame[column]
+    if series.implementation.is_pandas() and isinstance(series.to_native().dtype, np.dtype):
+        raw = series.to_native().to_numpy()
+        if raw.dtype.kind in "iuf":
+            return np.array(raw, dtype=np.float64)
     if series.dtype.is_numeric() and series.dtype != nw.Decimal:
         # A cast makes a new array of its own; what is a column of floats already is copied once.
         copied = series.dtype != nw.Float64

@@ -10,7 +10,14 @@ import numpy as np
 from metaanalysis.effects.measure import UNDEFINED, Compute, Computed, Inputs, Measure, defined, nobody, take
 from metaanalysis.formulas import association, binary, one_group, paired, rates, tetrachoric
 from metaanalysis.formulas.arrays import FloatArray
-from metaanalysis.formulas.continuity import continuity_corrected, corrected_cells, double_zero
+from metaanalysis.formulas.continuity import (
+    all_events,
+    continuity_corrected,
+    corrected_cells,
+    double_zero,
+    estimated_with_correction,
+    no_events,
+)
 from metaanalysis.options import EffectOptions
 
 TWO_GROUP_COUNTS = ("events1", "n1", "events2", "n2")
@@ -21,6 +28,7 @@ ONE_RATE = ("events", "time")
 EVENTS = ("events1", "events2")
 
 DOUBLE_ZERO = "no events, or only events, in both groups"
+NO_EVENTS = "no events in both groups"
 
 Estimate: TypeAlias = tuple[FloatArray, FloatArray]
 
@@ -35,17 +43,27 @@ def chosen(options: EffectOptions) -> dict[str, Any]:
     return {} if options.variance is None else {"variance": options.variance}
 
 
-def ratio(formula: Callable[..., Estimate], denominator: Callable[[EffectOptions], str]) -> Compute:
-    """A ratio of risks or odds from four counts, with the continuity correction and the rule for double zeros."""
+def ratio(
+    formula: Callable[..., Estimate],
+    denominator: Callable[[EffectOptions], str],
+    says_something_of_all_events: bool = False,
+) -> Compute:
+    """A ratio of risks or odds from four counts, with the continuity correction and the rule for double zeros.
+
+    says_something_of_all_events: whether the ratio is 1, and not undefined, where everybody in both groups had the event.
+    """
 
     def compute(inputs: Inputs, options: EffectOptions) -> Computed:
         raw = four_counts(inputs)
-        a, n1, c, n2, touched = continuity_corrected(
-            *raw, options.add, options.to, denominator(options), options.addition
-        )
         with np.errstate(divide="ignore", invalid="ignore"):
-            y, v = formula(a, n1, c, n2)
-        if options.double_zero != "keep":
+            y, v, touched = estimated_with_correction(
+                formula, raw, options.add, options.to, denominator(options), options.addition
+            )
+        if options.double_zero == "drop-no-events" and says_something_of_all_events:
+            # The variance alone is that of corrected counts: one of unequal groups would make the ratio another than 1.
+            y = np.where(all_events(*raw), 0.0, y)
+            left_out, reason = no_events(*raw), NO_EVENTS
+        elif options.double_zero != "keep":
             left_out, reason = double_zero(*raw), DOUBLE_ZERO
         else:
             left_out = ~(np.isfinite(y) & np.isfinite(v))
@@ -58,7 +76,8 @@ def ratio(formula: Callable[..., Estimate], denominator: Callable[[EffectOptions
 def risk_difference(inputs: Inputs, options: EffectOptions) -> Computed:
     """From four counts; a convention may correct the variance alone."""
     raw = four_counts(inputs)
-    a, n1, c, n2, touched = continuity_corrected(*raw, options.add, options.to, "cells", options.addition)
+    add = 0.0 if options.risk_difference == "neither" else options.add
+    a, n1, c, n2, touched = continuity_corrected(*raw, add, options.to, "cells", options.addition)
     y, v = binary.risk_difference(a, n1, c, n2, **chosen(options))
     if options.risk_difference == "variance":
         y = binary.risk_difference(*raw)[0]
@@ -85,7 +104,7 @@ def peto(inputs: Inputs, options: EffectOptions) -> Computed:
 
 def of_table(formula: Callable[..., Estimate], variants: bool = False, a_ratio: bool = False) -> Compute:
     """Any other measure of a 2 x 2 table; `a_ratio`: whether it is made of a ratio, which double zeros say nothing of."""
-    dropped = ("drop", "drop-all") if a_ratio else ("drop-all",)
+    dropped = ("drop", "drop-no-events", "drop-all") if a_ratio else ("drop-all",)
 
     def compute(inputs: Inputs, options: EffectOptions) -> Computed:
         raw = four_counts(inputs)
@@ -178,7 +197,7 @@ MEASURES_OF_COUNTS: tuple[Measure, ...] = (
     Measure(
         "RR",
         "risk ratio",
-        compute=ratio(binary.log_risk_ratio, lambda options: options.risk_ratio_denominator),
+        compute=ratio(binary.log_risk_ratio, lambda options: options.risk_ratio_denominator, True),
         analysis_scale="log risk ratio",
         back="exp",
         **TABLE,

@@ -29,6 +29,22 @@ def double_zero(events1: FloatArray, n1: FloatArray, events2: FloatArray, n2: Fl
     return np.asarray(((events1 == 0) & (events2 == 0)) | ((events1 == n1) & (events2 == n2)))
 
 
+def no_events(events1: FloatArray, n1: FloatArray, events2: FloatArray, n2: FloatArray) -> BoolArray:  # noqa: ARG001
+    """Tables without events in either group.
+
+    All arguments broadcast; returns booleans of that shape.
+    """
+    return np.asarray((events1 == 0) & (events2 == 0))
+
+
+def all_events(events1: FloatArray, n1: FloatArray, events2: FloatArray, n2: FloatArray) -> BoolArray:
+    """Tables with nothing but events in both groups.
+
+    All arguments broadcast; returns booleans of that shape.
+    """
+    return np.asarray((events1 == n1) & (events2 == n2))
+
+
 def only_zero(zero: BoolArray) -> BoolArray:
     """Correct only the studies with a zero cell.
 
@@ -97,12 +113,11 @@ ADDITIONS: MappingProxyType[str, Addition] = MappingProxyType(
 # "events" is the R package meta's risk ratio, (a + 1/2)/(n1 + 1/2); "none" leaves the size as it is.
 DENOMINATORS: MappingProxyType[str, float] = MappingProxyType({"cells": 2.0, "events": 1.0, "none": 0.0})
 
-# What Stata's meta esize calls them: its zerocells() mode -> (selection, addition) here.
+# What Stata's meta esize (16 and later, its help) calls them in zerocells(): there -> (selection, addition) here.
 STATA_ZERO_CELLS: MappingProxyType[str, tuple[str, str]] = MappingProxyType(
     {
         "only0": ("only0", "constant"),
         "allif0": ("if0all", "constant"),
-        "all": ("all", "constant"),
         "none": ("none", "constant"),
         "tacc": ("only0", "treatment-arm"),
     }
@@ -140,6 +155,29 @@ def continuity_corrected(
     c[at] += add2
     m2[at] += factor * add2
     return a, m1, c, m2, touched
+
+
+def estimated_with_correction(
+    formula: Callable[..., tuple[FloatArray, FloatArray]],
+    counts: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
+    add: float,
+    to: str,
+    denominator: str,
+    addition: str,
+) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """What a formula of four counts gives after the correction of `continuity_corrected`, and which studies it touched.
+
+    Few studies are touched: the formula sees all counts as they are, and then those of the touched ones again.
+    counts: (k,) each. Returns y, v and a boolean mask (k,).
+    """
+    touched = np.asarray(SELECTIONS[to](zero_cell(*counts)) & (add != 0))
+    y, v = formula(*counts)
+    at = np.flatnonzero(touched)
+    if at.size:
+        events1, n1, events2, n2 = (x.take(at) for x in counts)
+        corrected = continuity_corrected(events1, n1, events2, n2, add, "all", denominator, addition)
+        y[at], v[at] = formula(*corrected[:4])
+    return y, v, touched
 
 
 def corrected_cells(

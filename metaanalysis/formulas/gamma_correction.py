@@ -33,6 +33,15 @@ def exact_correction_less_one(m: FloatArray) -> FloatArray:
     Source: Hedges (1981) for J; the series follows from that of ln Γ (Abramowitz & Stegun 1964, chapter 6).
     """
     m = np.asarray(m, dtype=np.float64)
+    # Degrees of freedom are nearly always whole and not many, and looking them up is ten times faster than the series.
+    if m.size and np.min(m) >= 0 and np.max(m) < _WHOLE.size:
+        whole = m.astype(np.intp)
+        if np.array_equal(whole, m):
+            return np.asarray(_WHOLE.take(whole))
+    return _computed_less_one(m)
+
+
+def _computed_less_one(m: FloatArray) -> FloatArray:
     small = m < _SERIES_FROM
     t = np.where(small, _SERIES_FROM, m)
     s = np.asarray(-1.5 / t)
@@ -50,7 +59,7 @@ def exact_correction_less_one(m: FloatArray) -> FloatArray:
     less_one += e
     less_one += s
     if small.any():
-        less_one[small] = _few_less_one(m[small])
+        less_one[small] = _by_gamma_functions(m[small])
     return less_one
 
 
@@ -59,13 +68,7 @@ def _by_gamma_functions(m: FloatArray) -> FloatArray:
     return np.asarray(special.gamma(m / 2.0) / (np.sqrt(m / 2.0) * special.gamma((m - 1.0) / 2.0)) - 1.0)
 
 
-_WHOLE = _by_gamma_functions(np.arange(_SERIES_FROM))
-
-
-def _few_less_one(m: FloatArray) -> FloatArray:
-    # Degrees of freedom are nearly always whole, and looking them up is ten times faster than two gamma functions.
-    whole = np.maximum(m, 0.0).astype(np.intp)
-    return _WHOLE[whole] if np.array_equal(whole, m) else _by_gamma_functions(m)
+_WHOLE = _computed_less_one(np.arange(4096.0))
 
 
 def exact_correction(m: FloatArray) -> FloatArray:

@@ -56,6 +56,8 @@ class GlmmNumbers(NamedTuple):
     change: float
     maxima: int
     iterations: int
+    model: CountModel | None = None  # what was fitted, and how: for those who ask further
+    found: Fit | None = None
 
 
 def one_parameter(family: Family, random: bool) -> GlmmNumbers:
@@ -65,7 +67,8 @@ def one_parameter(family: Family, random: bool) -> GlmmNumbers:
     k = family.start.size
     nothing, own = np.zeros((1, 0)), np.zeros(k)
     start = Point(np.array([np.median(family.start)]), np.zeros(0), own)
-    common = fit(CountModel((family,), np.ones((1, 1)), nothing), start, 1.0, 1.0)
+    model = CountModel((family,), np.ones((1, 1)), nothing)
+    common = fit(model, start, 1.0, 1.0)
     best = family.best()
     found = common
     if random and common.status.usable:
@@ -73,7 +76,7 @@ def one_parameter(family: Family, random: bool) -> GlmmNumbers:
         smallest, widest = scan_range(common.summit, family.start)
         limit = limit_of_wide_spread(best.log_probability, family.at_low, family.at_high)
         found = fit(model, common.point._replace(spread=np.zeros(1)), smallest, widest, limit)
-    return numbers(found, common, saturated_by_study(best), 1 + int(random), random)
+    return numbers(model, found, common, saturated_by_study(best), 1 + int(random), random)
 
 
 def fixed_study(arms: tuple[Family, Family], random: bool) -> GlmmNumbers:
@@ -87,7 +90,8 @@ def fixed_study(arms: tuple[Family, Family], random: bool) -> GlmmNumbers:
     first, second = arms[0].start, arms[1].start
     k = first.size
     start = Point(np.array([np.median(first - second)]), np.zeros(0), 0.5 * (first + second))
-    common = fit(CountModel(arms, CONTRAST, np.zeros((2, 0)), np.ones(2)), start, 1.0, 1.0)
+    model = CountModel(arms, CONTRAST, np.zeros((2, 0)), np.ones(2))
+    common = fit(model, start, 1.0, 1.0)
     best = differences(arms)
     found = common
     if random and common.status.usable:
@@ -95,7 +99,7 @@ def fixed_study(arms: tuple[Family, Family], random: bool) -> GlmmNumbers:
         smallest, widest = scan_range(common.summit, first - second)
         limit = limit_of_wide_spread(best.log_probability, low, high)
         found = fit(model, common.point._replace(spread=np.zeros(1)), smallest, widest, limit)
-    return numbers(found, common, saturated_by_study(best), k + 1 + int(random), random)
+    return numbers(model, found, common, saturated_by_study(best), k + 1 + int(random), random)
 
 
 def random_study(arms: tuple[Family, Family], random: bool) -> GlmmNumbers:
@@ -113,14 +117,15 @@ def random_study(arms: tuple[Family, Family], random: bool) -> GlmmNumbers:
     if not unvaried.status.usable:
         return without_answer(unvaried.status, 1)
     smallest, widest = scan_range(unvaried.summit, 0.5 * (first + second))
-    common = fit(CountModel(arms, fixed, LEVEL), unvaried.point._replace(spread=np.zeros(1)), smallest, widest)
+    model = CountModel(arms, fixed, LEVEL)
+    common = fit(model, unvaried.point._replace(spread=np.zeros(1)), smallest, widest)
     found = common
     if random and common.status.usable:
         model = CountModel(arms, fixed, np.hstack([CONTRAST, LEVEL]))
         widest = max(widest, scan_range(unvaried.summit, first - second)[1])
         found = fit(model, common.point._replace(spread=np.zeros(2)), smallest, widest)
     saturated = saturated_random_study(arms, common, smallest, widest)
-    return numbers(found, common, saturated, 3 + int(random), random)
+    return numbers(model, found, common, saturated, 3 + int(random), random)
 
 
 def saturated_random_study(arms: tuple[Family, Family], common: Fit, smallest: float, widest: float) -> Saturated:
@@ -181,7 +186,9 @@ def limit_of_wide_spread(saturated: FloatArray, low: BoolArray, high: BoolArray)
     return float(saturated.sum() + ends)
 
 
-def numbers(found: Fit, common: Fit, saturated: Saturated, parameters: int, random: bool) -> GlmmNumbers:
+def numbers(
+    model: CountModel, found: Fit, common: Fit, saturated: Saturated, parameters: int, random: bool
+) -> GlmmNumbers:
     """The answers of a fit."""
     if not (found.status.usable and common.status.usable):
         status = common.status if not common.status.usable else found.status
@@ -213,6 +220,8 @@ def numbers(found: Fit, common: Fit, saturated: Saturated, parameters: int, rand
         change=found.change,
         maxima=found.maxima,
         iterations=found.iterations,
+        model=model,
+        found=found,
     )
 
 

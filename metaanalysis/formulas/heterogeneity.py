@@ -6,8 +6,7 @@ import numpy as np
 from scipy import special
 
 from metaanalysis.formulas.arrays import FloatArray
-from metaanalysis.formulas.moments import moments
-from metaanalysis.formulas.weighted import anchor_first, residual_df
+from metaanalysis.formulas.problems import Problems, problems
 
 
 def cochran_q(y: FloatArray, v: FloatArray, X: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
@@ -20,13 +19,16 @@ def cochran_q(y: FloatArray, v: FloatArray, X: FloatArray | None = None) -> tupl
 
 
 def q_and_typical_variance(
-    y: FloatArray, v: FloatArray, X: FloatArray | None = None
+    y: FloatArray, v: FloatArray, X: FloatArray | None = None, given: Problems | None = None
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Cochran's Q, its degrees of freedom and the typical sampling variance, from one fit; see the two functions."""
-    df = residual_df(1.0 / v, X)
-    y, v = anchor_first(y, v) if X is None else (y, v)
-    m = moments(y, v, np.zeros(v.shape[:-1]), X)
-    return m.q, df, np.where(df > 0, df / np.where(df > 0, m.trace_p, 1.0), np.nan)
+    """Cochran's Q, its degrees of freedom and the typical sampling variance, from one fit; see the two functions.
+
+    given: what `problems` makes of y, v and X, where it is known.
+    """
+    p = problems(y, v, X) if given is None else given
+    enough = p.df > 0
+    typical = np.where(enough, p.df / np.where(enough, p.at_zero.trace_p, 1.0), np.nan)
+    return p.at_zero.q.reshape(p.lead), p.df.reshape(p.lead), typical.reshape(p.lead)
 
 
 def chi2_upper_tail(x: FloatArray, df: FloatArray) -> FloatArray:

@@ -133,15 +133,19 @@ def ci_function(ci: str | InferenceFunction, level: float) -> InferenceFunction:
 def quantile(level: float, df: FloatArray) -> FloatArray:
     """The two-sided critical value at a level; df (...), infinite for the normal. NaN where df is not positive."""
     df = np.asarray(df, dtype=np.float64)
+    tail = (1.0 - level) / 2.0
+    # Below 0.5, near the centre, where tails are all alike, by the central probability.
+    normal = np.sqrt(2.0) * special.erfinv(level) if level < 0.5 else -special.ndtri(tail)
     finite = np.isfinite(df) & (df > 0)
+    if not finite.any():
+        return np.where(df > 0, normal, np.nan)
     usable = np.where(finite, df, 1.0)
     if level < 0.5:
-        # Near the centre, where tails are all alike, by the central probability: T^2 / (df + T^2) is a beta variable.
+        # T^2 / (df + T^2) is a beta variable.
         share, rest = special.betaincinv(0.5, usable / 2.0, level), special.betaincinv(usable / 2.0, 0.5, 1.0 - level)
-        t, normal = np.sqrt(usable * share / rest), np.sqrt(2.0) * special.erfinv(level)
+        t = np.sqrt(usable * share / rest)
     else:
-        tail = (1.0 - level) / 2.0
-        t, normal = -special.stdtrit(usable, tail), -special.ndtri(tail)
+        t = -special.stdtrit(usable, tail)
     return np.where(finite, t, np.where(df > 0, normal, np.nan))
 
 
@@ -157,6 +161,8 @@ def two_sided_p(statistic: FloatArray, df: FloatArray) -> FloatArray:
     df = np.asarray(df, dtype=np.float64)
     finite = np.isfinite(df) & (df > 0)
     size = np.abs(statistic)
+    if not finite.any():
+        return np.where(df > 0, 2.0 * special.ndtr(-size), np.nan)
     t = 2.0 * special.stdtr(np.where(finite, df, 1.0), -size)
     # With 1 degree of freedom, near 0, SciPy's is off by 3e-9; there T is Cauchy's.
     t = np.where(df == 1, np.arctan2(1.0, size) * (2.0 / np.pi), t)

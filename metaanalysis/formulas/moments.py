@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from metaanalysis.formulas.arrays import FloatArray
-from metaanalysis.formulas.weighted import annihilated, orthonormal_basis
+from metaanalysis.formulas.weighted import annihilated, dot, dot3, orthonormal_basis
 
 
 class Moments(NamedTuple):
@@ -33,38 +33,44 @@ def moments_of_mean(e: FloatArray, w: FloatArray) -> Moments:
 
     The anchor has the largest weight, so 1 - h is at least 1/2 for the others and a sum over the others for the anchor.
     """
-    total = w.sum(axis=-1)
-    over = 1.0 / total
     first, others = w[..., 0], w[..., 1:]
     rest = others.sum(axis=-1)
-    r = e - (np.vecdot(w, e) * over)[..., np.newaxis]
+    total = first + rest
+    over = 1.0 / total
+    r = e - (dot(w, e) * over)[..., np.newaxis]
     u = w * r
-    w2 = others * others
-    rest2, rest3, rest4 = w2.sum(axis=-1), np.vecdot(w2, others), np.vecdot(w2, w2)
+    rest2, rest3 = dot(others, others), dot3(others, others, others)
     anchor = first * rest * over
-    diagonal2 = anchor * anchor + rest2 + over * (over * rest4 - 2.0 * rest3)
-    off_diagonal = (2.0 * first * first * rest2 + np.maximum(rest2 * rest2 - rest4, 0.0)) * over * over
-    spread = u - (np.vecdot(w, u) * over)[..., np.newaxis]
+    first2 = first * first
+    spread = u - (dot(w, u) * over)[..., np.newaxis]
     return Moments(
-        q=np.vecdot(u, r),
-        yppy=np.vecdot(u, u),
-        ypppy=np.vecdot(w * spread, spread),
+        q=dot(u, r),
+        yppy=dot(u, u),
+        ypppy=dot3(w, spread, spread),
         trace_p=anchor + rest - rest2 * over,
-        trace_pp=diagonal2 + off_diagonal,
+        # The diagonal's squares and twice the pairs' above it; the sums of w^4 in both of them cancel exactly.
+        trace_pp=anchor * anchor + (rest2 - 2.0 * over * rest3) + rest2 * (2.0 * first2 + rest2) * over * over,
         trace_w=total,
-        trace_ww=first * first + rest2,
+        trace_ww=first2 + rest2,
         log_det_xwx=np.log(total),
     )
 
 
 def score_of_mean(e: FloatArray, w: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Of the moments above only y'PPy, tr P and tr W, for the many points of a scan. e, w: (..., k), anchor first."""
-    total = w.sum(axis=-1)
-    over = 1.0 / total
-    u = w * (e - (np.vecdot(w, e) * over)[..., np.newaxis])
-    others = w[..., 1:]
+    first, others = w[..., 0], w[..., 1:]
     rest = others.sum(axis=-1)
-    return np.vecdot(u, u), w[..., 0] * rest * over + rest - np.vecdot(others, others) * over, total
+    total = first + rest
+    over = 1.0 / total
+    u = w * (e - (dot(w, e) * over)[..., np.newaxis])
+    return dot(u, u), first * rest * over + rest - dot(others, others) * over, total
+
+
+def q_of_mean(e: FloatArray, w: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Of the moments above only Q and y'PPy, by which Q falls as tau2 grows. e, w: (..., k), anchor first."""
+    r = e - (dot(w, e) / w.sum(axis=-1))[..., np.newaxis]
+    u = w * r
+    return dot(u, r), dot(u, u)
 
 
 def moments_of_regression(y: FloatArray, w: FloatArray, X: FloatArray) -> Moments:
@@ -126,3 +132,13 @@ def moments(y: FloatArray, v: FloatArray, tau2: FloatArray, X: FloatArray | None
     if X is not None and X.shape[-1] == 0:
         return moments_of_known_mean(y, w)
     return moments_of_mean(y, w) if X is None else moments_of_regression(y, w, X)
+
+
+def q_and_its_fall(
+    y: FloatArray, v: FloatArray, tau2: FloatArray, X: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Q and y'PPy, minus its derivative, at tau2 (...); for the mean (X None) y and v are anchored."""
+    if X is None:
+        return q_of_mean(y, 1.0 / (v + tau2[..., np.newaxis]))
+    m = moments(y, v, tau2, X)
+    return m.q, m.yppy

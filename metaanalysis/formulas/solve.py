@@ -48,6 +48,10 @@ class Solution(NamedTuple):
 # A step is small when it no longer matters beside the solution or beside the variances that the solution is added to.
 RELATIVE_TOLERANCE = 1e-13
 MAX_ITERATIONS = 200
+# Where a step is a hundredth of the one before or less, quadratic convergence has set in: relative to x + scale, the next step
+# is about the square of this one.
+LEAST_SHRINKING = 1e-2
+LAST_BUT_ONE = 1e-7
 
 
 def newton_in_bracket(
@@ -57,6 +61,7 @@ def newton_in_bracket(
     high: FloatArray,
     scale: FloatArray,
     tolerance: float = RELATIVE_TOLERANCE,
+    quadratic: bool = False,
 ) -> Solution:
     """Roots of decreasing-through-zero functions, one a problem, each kept inside its bracket.
 
@@ -64,40 +69,48 @@ def newton_in_bracket(
     ----------
     step
         `step(x, index)` returns, for the problems `index`, the function's value and the step that Newton (or a better method)
-        proposes; a proposal that is not finite asks for a bisection.
+        proposes; a proposal that is not finite asks for a bisection. `index` is the same array until a problem is dropped.
     start, low, high
         Where each problem starts, and a bracket: the function is positive at `low` and negative at `high`.
     scale
         What makes a step small: |step| <= tolerance * (x + scale). All of shape (n,).
+    quadratic
+        Whether the proposals converge quadratically: then a step is the last one where the one after it would be small.
     """
-    x, low, high = start.copy(), low.copy(), high.copy()
-    status = np.full(x.shape, int(Status.NOT_CONVERGED), dtype=np.intp)
-    iterations = np.zeros(x.shape, dtype=np.intp)
-    active = np.arange(x.size)
-    for _ in range(MAX_ITERATIONS):
-        if active.size == 0:
-            break
-        value, proposal = step(x[active], active)
-        here = x[active]
-        left, right = low[active], high[active]
-        left = np.where(value > 0, here, left)
-        right = np.where(value < 0, here, right)
-        low[active], high[active] = left, right
-        target = here + proposal
-        # A small step is accepted before the bracket is asked: rounding may put it a hair outside.
-        small = np.abs(proposal) <= tolerance * (here + scale[active])
-        with np.errstate(invalid="ignore"):
-            inside = (target > left) & (target < right)
-            middle = 0.5 * (left + right)
-            narrow = np.isfinite(right) & ((right - left) <= tolerance * (middle + scale[active]))
-        moved = np.where(inside, target, np.where(np.isfinite(middle), middle, 2.0 * here + scale[active]))
-        exact = value == 0
-        moved = np.where(exact, here, np.where(small, np.clip(target, left, right), moved))
-        x[active] = moved
-        iterations[active] += 1
-        bad = ~np.isfinite(value)
-        done = small | narrow | exact | bad
-        status[active[done]] = np.where(bad[done], int(Status.NOT_FINITE), int(Status.CONVERGED))
-        active = active[~done]
-    x[(status == Status.NOT_FINITE) | (status == Status.NOT_CONVERGED)] = np.nan
-    return Solution(x, status, iterations)
+    n = start.size
+    solution, status = np.full(n, np.nan), np.full(n, int(Status.NOT_CONVERGED), dtype=np.intp)
+    iterations = np.full(n, MAX_ITERATIONS, dtype=np.intp)
+    active, x, before = np.arange(n), start, np.full(n, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        for iteration in range(1, MAX_ITERATIONS + 1 if n else 0):
+            value, proposal = step(x, active)
+            low, high = np.where(value > 0, x, low), np.where(value < 0, x, high)
+            target, size = x + proposal, np.abs(proposal)
+            span = x + scale
+            room = tolerance * span
+            inside = (target > low) & (target < high)
+            bad = ~np.isfinite(value)
+            done = (size <= room) | (value == 0) | bad
+            if quadratic and iteration > 1:
+                done |= inside & (size <= LEAST_SHRINKING * before) & (size <= LAST_BUT_ONE * span)
+            if not inside.all():
+                # A small step is accepted whatever the bracket says: rounding may put it a hair outside.
+                narrow = (high - low) <= room
+                middle = 0.5 * (low + high)
+                middle = np.where(np.isfinite(middle), middle, 2.0 * x + scale)
+                accepted = np.where(value == 0, x, np.clip(target, low, high))
+                target = np.where(inside, target, np.where(done, accepted, middle))
+                size = np.where(inside, size, np.nan)
+                done |= narrow
+            if done.any():
+                at = active[done]
+                solution[at] = np.where(bad, np.nan, target)[done]
+                status[at] = np.where(bad, int(Status.NOT_FINITE), int(Status.CONVERGED))[done]
+                iterations[at] = iteration
+                if at.size == active.size:
+                    break
+                more = ~done
+                active, target, size = active[more], target[more], size[more]
+                low, high, scale = low[more], high[more], scale[more]
+            x, before = target, size
+    return Solution(solution, status, iterations)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metaanalysis.formulas.arrays import FloatArray
+from metaanalysis.formulas.arrays import BoolArray, FloatArray
 
 
 class Pooled2x2(NamedTuple):
@@ -60,6 +60,23 @@ def mantel_haenszel_log_risk_ratio(a: FloatArray, n1: FloatArray, c: FloatArray,
     r, s = total(a * n2 / N), total(c * n1 / N)
     variance = total((n1 * a * d + n2 * b * c) / N**2) / (r * s)
     return Pooled2x2(log_ratio_of_sums(r, s, total((a * n2 - c * n1) / N)), variance, c * n1 / N)
+
+
+def with_ratios_of_one(
+    pooled: Pooled2x2, a: FloatArray, n1: FloatArray, c: FloatArray, n2: FloatArray, at: BoolArray
+) -> Pooled2x2:
+    """The Mantel-Haenszel log risk ratio where the ratio of some studies is 1, whatever their corrected counts would make it.
+
+        ln(sum S RR / sum S),   RR = 1 at those studies, R / S at the others; the variance keeps its numerator
+
+    pooled: of the corrected counts a, n1, c, n2; at: (..., k) those studies. So Review Manager takes studies in which everybody
+    in both groups had the event: found in its weights, not in its documentation.
+    """
+    N = n1 + n2
+    s = total(c * n1 / N)
+    excess = total(np.where(at, 0.0, (a * n2 - c * n1) / N))
+    estimate = log_ratio_of_sums(s + excess, s, excess)
+    return pooled._replace(estimate=estimate, variance=pooled.variance * np.exp(pooled.estimate - estimate))
 
 
 def mantel_haenszel_risk_difference(a: FloatArray, n1: FloatArray, c: FloatArray, n2: FloatArray) -> Pooled2x2:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from metaanalysis.formulas.arrays import FloatArray
+from metaanalysis.formulas.problems import Problems
 from metaanalysis.formulas.solve import Solution, Status
 from metaanalysis.formulas.tau2_iterative import (
     empirical_bayes,
@@ -49,18 +50,37 @@ TAU2: Registry[Tau2Function] = Registry(
 )
 
 
-def estimate_tau2(function: Tau2Function, y: FloatArray, v: FloatArray, X: FloatArray | None = None) -> Solution:
+# Those that set out from the common-effect fit, and take it as a fourth argument where it is known.
+FROM_COMMON_EFFECT = (
+    restricted_maximum_likelihood,
+    dersimonian_laird,
+    paule_mandel,
+    maximum_likelihood,
+    empirical_bayes,
+    median_unbiased_paule_mandel,
+)
+
+
+def estimate_tau2(
+    function: Tau2Function,
+    y: FloatArray,
+    v: FloatArray,
+    X: FloatArray | None = None,
+    given: Problems | None = None,
+) -> Solution:
     """The between-study variance, 0 where its estimate is negative, with a status a problem.
 
-    y, v: (..., k); X: (..., k, p) or None. NaN where there are no more studies than coefficients.
+    y, v: (..., k); X: (..., k, p) or None; given: what `problems` makes of them, where it is known. NaN where there are no
+    more studies than coefficients.
     """
     lead = v.shape[:-1]
     with np.errstate(divide="ignore", invalid="ignore"):
-        answer = function(y, v, X)
+        ours = None if given is None else next((own for own in FROM_COMMON_EFFECT if own is function), None)
+        answer = function(y, v, X) if ours is None else ours(y, v, X, given)
     if isinstance(answer, Solution):
         return answer
     raw = np.asarray(answer, dtype=np.float64)
-    status = unsolvable(y, v, residual_df(1.0 / v, X))
+    status = unsolvable(y, v, residual_df(v != np.inf, X))
     status = np.where((status == int(Status.CONVERGED)) & np.isnan(raw), int(Status.NOT_CONVERGED), status)
     value = np.where(status == int(Status.CONVERGED), np.maximum(raw, 0.0), np.nan)
     status = np.where((status == int(Status.CONVERGED)) & (value == 0), int(Status.AT_ZERO), status)

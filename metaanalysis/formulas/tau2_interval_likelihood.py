@@ -90,15 +90,23 @@ def standard_error_of_tau2(
 
 
 def wald_of_tau2(
-    y: FloatArray, v: FloatArray, X: FloatArray | None, level: float, restricted: bool = True
+    y: FloatArray,
+    v: FloatArray,
+    X: FloatArray | None,
+    level: float,
+    restricted: bool = True,
+    truncated: bool = True,
 ) -> Tau2Interval:
-    """tau2 plus and minus a normal quantile of its standard errors, cut off at 0: crude unless there are many studies.
+    """tau2 plus and minus a normal quantile of its standard errors: crude unless there are many studies.
 
-    y, v: (..., k); X: (..., k, p) or None. Source: Biggerstaff & Tweedie (1997).
+    Cut off at 0, or, as older papers print it, not. y, v: (..., k); X: (..., k, p) or None.
+    Source: Biggerstaff & Tweedie (1997).
     """
     found = maximise_likelihood(y, v, X, restricted)
     half = quantile(level, np.asarray(np.inf)) * standard_error_of_tau2(y, v, X, found.x, restricted)
     low = found.x - half
+    if not truncated:
+        return Tau2Interval(low, found.x + half, found.status, found.status)
     status = np.where(low > 0, found.status, Status.AT_ZERO)
     status = np.where(np.isnan(found.x), found.status, status)
     return Tau2Interval(np.maximum(low, 0.0), found.x + half, status, found.status)

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.tau2_interval import Tau2Interval, q_profile
+from metaanalysis.formulas.tau2_interval_from_q import higgins_thompson
 from metaanalysis.formulas.tau2_interval_generalised_q import biggerstaff_tweedie, generalised_q
 from metaanalysis.formulas.tau2_interval_likelihood import (
     profile_likelihood_of_tau2,
@@ -40,6 +41,15 @@ TAU2_INTERVALS: Registry[Tau2IntervalFunction] = Registry(
         ),
         "wald": Entry(wald_of_tau2, "Wald, restricted likelihood", "biggerstaff1997"),
         "wald-ml": Entry(partial(wald_of_tau2, restricted=False), "Wald, likelihood", "biggerstaff1997"),
+        "wald-untruncated": Entry(
+            partial(wald_of_tau2, truncated=False), "Wald, restricted likelihood, not cut off at 0", "biggerstaff1997"
+        ),
+        "wald-untruncated-ml": Entry(
+            partial(wald_of_tau2, restricted=False, truncated=False),
+            "Wald, likelihood, not cut off at 0",
+            "biggerstaff1997",
+        ),
+        "higgins-thompson": Entry(higgins_thompson, "test-based, from Q (Higgins-Thompson)", "higgins2002"),
         "sidik-jonkman": Entry(sidik_jonkman_interval, "Sidik-Jonkman", "sidik2005"),
     },
 )

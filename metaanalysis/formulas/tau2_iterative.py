@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from metaanalysis.formulas.arrays import FloatArray, IntArray
+from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
 from metaanalysis.formulas.likelihood import log_likelihood
-from metaanalysis.formulas.moments import Moments, moments, score_of_mean
+from metaanalysis.formulas.moments import Moments, moments, q_and_its_fall, score_of_mean
+from metaanalysis.formulas.problems import Problems, gathered, problems, selection, those
+from metaanalysis.formulas.problems import flatten as flatten
+from metaanalysis.formulas.problems import take as take
 from metaanalysis.formulas.solve import Solution, Status, newton_in_bracket
-from metaanalysis.formulas.tau2_moments import dersimonian_laird
-from metaanalysis.formulas.weighted import anchor_first, count, residual_df, weighted_least_squares
+from metaanalysis.formulas.weighted import residual_df, weighted_least_squares
 
 # Likelihoods change on the scale of a factor of ten in tau2 + v; eight points a factor of ten leave no mode unseen.
 SCAN_POINTS_PER_DECADE = 8
@@ -20,25 +22,6 @@ SCAN_POINTS_AT_MOST = 400
 SCAN_BLOCK = 65_536
 
 
-def flatten(
-    y: FloatArray, v: FloatArray, X: FloatArray | None
-) -> tuple[FloatArray, FloatArray, FloatArray | None, tuple[int, ...]]:
-    """One leading axis of problems, whatever came in; anchored for the mean. Returns y, v, X and the leading shape."""
-    y, v = np.broadcast_arrays(y, v)
-    lead, k = y.shape[:-1], y.shape[-1]
-    y, v = y.reshape(-1, k), v.reshape(-1, k)
-    if X is None:
-        y, v = anchor_first(y, v)
-    else:
-        X = np.broadcast_to(X, (*lead, k, X.shape[-1])).reshape(y.shape[0], k, X.shape[-1])
-    return y, v, X, lead
-
-
-def take(X: FloatArray | None, index: IntArray) -> FloatArray | None:
-    """The designs of some of the problems."""
-    return None if X is None else X[index]
-
-
 def shaped(solution: Solution, lead: tuple[int, ...]) -> Solution:
     """The solution in the leading shape of the question."""
     return Solution(solution.x.reshape(lead), solution.status.reshape(lead), solution.iterations.reshape(lead))
@@ -46,59 +29,68 @@ def shaped(solution: Solution, lead: tuple[int, ...]) -> Solution:
 
 def unsolvable(y: FloatArray, v: FloatArray, df: FloatArray) -> IntArray:
     """The status of problems that no iteration can help; CONVERGED for the others."""
-    finite = np.isfinite(np.where(np.isinf(v), 0.0, y)).all(axis=-1) & ~np.isnan(v).any(axis=-1) & (v > 0).all(axis=-1)
-    status = np.where(finite, int(Status.CONVERGED), int(Status.NOT_FINITE))
-    return np.where(finite & (df <= 0), int(Status.TOO_FEW_STUDIES), status).astype(np.intp)
+    enough = np.where(df <= 0, int(Status.TOO_FEW_STUDIES), int(Status.CONVERGED))
+    if np.isfinite(y).all() and (v > 0).all():
+        return enough
+    finite = np.isfinite(np.where(np.isinf(v), 0.0, y)).all(axis=-1) & (v > 0).all(axis=-1)
+    return np.where(finite, enough, int(Status.NOT_FINITE))
 
 
-def solve_generalised_q(y: FloatArray, v: FloatArray, X: FloatArray | None, target: FloatArray) -> Solution:
+def solve_generalised_q(
+    y: FloatArray, v: FloatArray, X: FloatArray | None, target: FloatArray, given: Problems | None = None
+) -> Solution:
     """The tau2 at which the generalised Q(tau2) = y'Py equals `target` (...); 0 with NO_SOLUTION where Q(0) is below it.
 
     Newton's method on 1/Q, which increases and is concave:  step = (Q - c) / y'PPy * Q / c.
-    y, v: (..., k); X: (..., k, p) or None.
+    y, v: (..., k); X: (..., k, p) or None; given: what `problems` makes of them, where it is known.
     Source: Paule & Mandel (1982) for the equation; the iteration is Newton's.
     """
-    y, v, X, lead = flatten(y, v, X)
-    target = np.broadcast_to(target, lead).reshape(-1)
-    n = y.shape[0]
-    df = residual_df(1.0 / v, X)
-    status = unsolvable(y, v, df)
-    x, iterations = np.zeros(n), np.zeros(n, dtype=np.intp)
-    x[status != int(Status.CONVERGED)] = np.nan
-    usable = np.flatnonzero(status == int(Status.CONVERGED))
-    at_zero = moments(y[usable], v[usable], np.zeros(usable.size), take(X, usable)).q
-    status[usable[at_zero == target[usable]]] = int(Status.AT_ZERO)
-    status[usable[at_zero < target[usable]]] = int(Status.NO_SOLUTION)
-    todo = usable[at_zero > target[usable]]
+    p = problems(y, v, X) if given is None else given
+    c = np.broadcast_to(target, p.lead).reshape(-1)
+    status = unsolvable(p.y, p.v, p.df)
+    usable = status == int(Status.CONVERGED)
+    x, iterations = np.where(usable, 0.0, np.nan), np.zeros(c.size, dtype=np.intp)
+    status[usable & (p.at_zero.q == c)] = int(Status.AT_ZERO)
+    status[usable & (p.at_zero.q < c)] = int(Status.NO_SOLUTION)
+    todo = np.flatnonzero(usable & (p.at_zero.q > c))
     if todo.size:
-        y, v, X, c = y[todo], v[todo], take(X, todo), target[todo]
+        above, c = those(p, todo), c[todo]
+        select, m = selection(above), above.at_zero
 
         def step(tau2: FloatArray, index: IntArray) -> tuple[FloatArray, FloatArray]:
-            m = moments(y[index], v[index], tau2, take(X, index))
-            excess = m.q - c[index]
-            return excess, excess / m.yppy * (m.q / c[index])
+            y, v, X = select(index)
+            q, fall = q_and_its_fall(y, v, tau2, X)
+            wanted = c[index]
+            excess = q - wanted
+            return excess, excess / fall * (q / wanted)
 
-        start = np.maximum(dersimonian_laird(y, v, X), 0.0)
-        w = 1.0 / v
-        found = newton_in_bracket(
-            step, start, np.zeros(todo.size), np.full(todo.size, np.inf), count(w) / w.sum(axis=-1)
-        )
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            # Newton's step from 0 never goes too far; DerSimonian and Laird's estimate is often nearer.
+            start = np.fmax((m.q - c) / m.yppy * (m.q / c), (m.q - above.df) / m.trace_p)
+        low, high = np.zeros(todo.size), np.full(todo.size, np.inf)
+        found = newton_in_bracket(step, start, low, high, typical_scale(above), quadratic=True)
         x[todo], status[todo], iterations[todo] = found
-    return shaped(Solution(x, status, iterations), lead)
+    return shaped(Solution(x, status, iterations), p.lead)
 
 
-def paule_mandel(y: FloatArray, v: FloatArray, X: FloatArray | None = None) -> Solution:
+def paule_mandel(y: FloatArray, v: FloatArray, X: FloatArray | None = None, given: Problems | None = None) -> Solution:
     """Between-study variance by Paule and Mandel: the tau2 at which Q(tau2) = k - p; 0 where Q(0) is below.
 
-    y, v: (..., k); X: (..., k, p) or None.
+    y, v: (..., k); X: (..., k, p) or None; given: what `problems` makes of them, where it is known.
     Source: Paule & Mandel (1982); with moderators DerSimonian & Kacker (2007).
     """
-    df = residual_df(1.0 / v, X)
-    found = solve_generalised_q(y, v, X, df)
+    p = problems(y, v, X) if given is None else given
+    return at_zero_where_none(solve_generalised_q(y, v, X, p.df.reshape(p.lead), p))
+
+
+def at_zero_where_none(found: Solution) -> Solution:
+    """An estimate that no value from 0 upward reaches is 0."""
     return found._replace(status=np.where(found.status == int(Status.NO_SOLUTION), int(Status.AT_ZERO), found.status))
 
 
-def empirical_bayes(y: FloatArray, v: FloatArray, X: FloatArray | None = None) -> Solution:
+def empirical_bayes(
+    y: FloatArray, v: FloatArray, X: FloatArray | None = None, given: Problems | None = None
+) -> Solution:
     """Between-study variance by empirical Bayes, the tau2 at which
 
         sum w [k / (k - p) (y - X b)^2 - v - tau2] = 0,   w = 1 / (v + tau2)
@@ -106,47 +98,94 @@ def empirical_bayes(y: FloatArray, v: FloatArray, X: FloatArray | None = None) -
     As w (v + tau2) = 1, this says Q(tau2) = k - p: the equation of Paule and Mandel.
     y, v: (..., k); X: (..., k, p) or None. Source: Morris (1983).
     """
-    return paule_mandel(y, v, X)
+    return paule_mandel(y, v, X, given)
 
 
-def median_unbiased_paule_mandel(y: FloatArray, v: FloatArray, X: FloatArray | None = None) -> Solution:
+def median_unbiased_paule_mandel(
+    y: FloatArray, v: FloatArray, X: FloatArray | None = None, given: Problems | None = None
+) -> Solution:
     """Between-study variance at which Q(tau2) equals the median of its distribution, chi2 with k - p degrees of freedom.
 
     y, v: (..., k); X: (..., k, p) or None. Source: Viechtbauer (2021).
     """
-    df = residual_df(1.0 / v, X)
-    median = 2.0 * np.asarray(special.gammaincinv(np.where(df > 0, df, 1.0) / 2.0, 0.5), dtype=np.float64)
-    found = solve_generalised_q(y, v, X, median)
-    return found._replace(status=np.where(found.status == int(Status.NO_SOLUTION), int(Status.AT_ZERO), found.status))
+    p = problems(y, v, X) if given is None else given
+    median = 2.0 * np.asarray(special.gammaincinv(np.where(p.df > 0, p.df, 1.0) / 2.0, 0.5), dtype=np.float64)
+    return at_zero_where_none(solve_generalised_q(y, v, X, median.reshape(p.lead), p))
 
 
-def restricted_maximum_likelihood(y: FloatArray, v: FloatArray, X: FloatArray | None = None) -> Solution:
+def restricted_maximum_likelihood(
+    y: FloatArray, v: FloatArray, X: FloatArray | None = None, given: Problems | None = None
+) -> Solution:
     """Between-study variance at the highest maximum of the restricted likelihood, 0 included.
 
     The score is proportional to y'PPy - tr P. y, v: (..., k); X: (..., k, p) or None.
     Source: Harville (1977); for meta-analysis Viechtbauer (2005).
     """
-    return maximise_likelihood(y, v, X, restricted=True)
+    return maximise_likelihood(y, v, X, True, given)
 
 
-def maximum_likelihood(y: FloatArray, v: FloatArray, X: FloatArray | None = None) -> Solution:
+def maximum_likelihood(
+    y: FloatArray, v: FloatArray, X: FloatArray | None = None, given: Problems | None = None
+) -> Solution:
     """Between-study variance at the highest maximum of the full likelihood, 0 included.
 
     The score is proportional to y'PPy - tr W. y, v: (..., k); X: (..., k, p) or None.
     Source: Hardy & Thompson (1996).
     """
-    return maximise_likelihood(y, v, X, restricted=False)
+    return maximise_likelihood(y, v, X, False, given)
+
+
+def traces(m: Moments, restricted: bool) -> tuple[FloatArray, FloatArray]:
+    """The trace in the score, and minus its derivative."""
+    return (m.trace_p, m.trace_pp) if restricted else (m.trace_w, m.trace_ww)
 
 
 def score_and_step(m: Moments, restricted: bool) -> tuple[FloatArray, FloatArray]:
-    """The score (up to a factor 1/2) and Newton's step on trace / y'PPy = 1; Fisher's step where that points nowhere."""
-    first, second = (m.trace_p, m.trace_pp) if restricted else (m.trace_w, m.trace_ww)
-    score = m.yppy - first
-    denominator = 2.0 * first * m.ypppy - second * m.yppy
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        newton = score * m.yppy / denominator
-        fisher = score / second
-    return score, np.where(denominator > 0, newton, fisher)
+    """The score (up to a factor 1/2), A - B with A = y'PPy and B the trace, and the step to where it should be 0.
+
+    1 / sqrt(A) and 1 / B are concave in tau2, nearly straight, and straight where all variances are equal. The step solves
+    the equation of the two tangents, (1 + a d)^2 = (A/B) (1 + b d) with a = y'PPPy / A, b = -B'/B; it is NaN where they
+    do not meet ahead, as where the likelihood is not concave.
+    """
+    trace, fall = traces(m, restricted)
+    score = m.yppy - trace
+    excess, slope = score / trace, m.ypppy / m.yppy
+    bend = 2.0 * slope - (excess + 1.0) * (fall / trace)
+    root = bend + np.sqrt(np.maximum(bend * bend + 4.0 * slope * slope * excess, 0.0))
+    return score, np.where(root > 0, 2.0 * excess / root, np.nan)
+
+
+def one_maximum_from(m: Moments, restricted: bool, margin: float = 1.0) -> BoolArray:
+    """Whether the likelihood surely has no more than one maximum from this tau2 on: 2 B^2 > -B' Q.
+
+    Where the score A - B is 0, y'PPPy >= A^2 / Q = B^2 / Q (Cauchy and Schwarz), so that it falls there if 2 B^2 / Q > -B'. As
+    B^2 / -B' grows with tau2 and Q falls, what holds here holds from here on: the score crosses 0 downwards, and once.
+    """
+    trace, fall = traces(m, restricted)
+    return 2.0 * trace * (trace / fall) > margin * m.q
+
+
+def one_maximum_round(
+    at_zero: Moments, m: Moments, tau2: FloatArray, smallest: FloatArray, restricted: bool
+) -> BoolArray:
+    """Whether a likelihood that rises at 0 surely has one maximum only, seen from 0 and from a tau2 close to it.
+
+    From a little below this tau2 on by `one_maximum_from`: within a thousandth of tau2 + min v the terms change by 1 %. Before,
+    the score is positive where 1/A < 1/B, and both 1/sqrt(A) and 1/B are concave: the first lies below its tangents at
+    both ends, the second above its chord. The square of a straight line less another one is convex, so that it is
+    negative between two points where it is.
+    """
+    near = 1e-3 * (tau2 + smallest)
+    a0, a1 = at_zero.yppy**-0.5, m.yppy**-0.5
+    rise0, rise1 = a0 * (at_zero.ypppy / at_zero.yppy), a1 * (m.ypppy / m.yppy)
+    b0, b1 = 1.0 / traces(at_zero, restricted)[0], 1.0 / traces(m, restricted)[0]
+    chord = (b1 - b0) / tau2
+    before = (a1 - rise1 * near) ** 2 < b1 - chord * near
+    meet = (a1 - rise1 * tau2 - a0) / (rise0 - rise1)
+    met = (meet >= 0) & (meet <= tau2) & ((a0 + rise0 * meet) ** 2 < b0 + chord * meet)
+    # The tangent at tau2 alone may do: it must, where both are the same.
+    alone = (a1 - rise1 * tau2) ** 2 < b0
+    return one_maximum_from(m, restricted, 1.01) & ((near >= tau2) | (before & (met | alone)))
 
 
 def upper_bound(y: FloatArray, v: FloatArray, X: FloatArray | None) -> FloatArray:
@@ -189,47 +228,108 @@ def scan(y: FloatArray, v: FloatArray, X: FloatArray | None, restricted: bool) -
     return trial, scores
 
 
-def maximise_likelihood(y: FloatArray, v: FloatArray, X: FloatArray | None, restricted: bool) -> Solution:
-    """Scan the score for every local maximum, refine each by bracketed Newton steps, keep the highest (0 among them)."""
-    y, v, X, lead = flatten(y, v, X)
-    n = y.shape[0]
-    df = residual_df(1.0 / v, X)
-    status = unsolvable(y, v, df)
-    x, iterations = np.full(n, np.nan), np.zeros(n, dtype=np.intp)
+def maximise_likelihood(
+    y: FloatArray, v: FloatArray, X: FloatArray | None, restricted: bool, given: Problems | None = None
+) -> Solution:
+    """The highest maximum of the likelihood, 0 included: climbed to from 0 where there surely is one only, else scanned for.
+
+    y, v: (..., k); X: (..., k, p) or None; given: what `problems` makes of them, where it is known.
+    """
+    p = problems(y, v, X) if given is None else given
+    status = unsolvable(p.y, p.v, p.df)
+    x, iterations = np.full(status.size, np.nan), np.zeros(status.size, dtype=np.intp)
     usable = np.flatnonzero(status == int(Status.CONVERGED))
     if usable.size:
-        y, v, X = y[usable], v[usable], take(X, usable)
-        trial, scores = scan(y, v, X, restricted)
-        crossing, which = np.nonzero((scores[:-1] > 0) & (scores[1:] <= 0))
-        low, high = trial[crossing, which], trial[crossing + 1, which]
-        # Where the score does not change sign between two points it may still touch 0 twice; the ends are then too close
-        # in likelihood to matter, for the score is smooth on the scale of the scan.
-        w = 1.0 / v
-        scale = count(w) / w.sum(axis=-1)
+        some = those(p, usable)
+        found, sure = only_maximum(some, restricted)
+        x[usable], status[usable], iterations[usable] = found
+        doubtful = np.flatnonzero(~sure)
+        if doubtful.size:
+            at = usable[doubtful]
+            x[at], status[at], iterations[at] = highest_of_all_maxima(those(some, doubtful), restricted)
+    return shaped(Solution(x, status, iterations), p.lead)
+
+
+def only_maximum(p: Problems, restricted: bool) -> tuple[Solution, BoolArray]:
+    """The maximum that is climbed to from tau2 = 0, and whether it surely is the only one."""
+    n = p.df.size
+    x, status, iterations = np.zeros(n), np.full(n, int(Status.AT_ZERO)), np.zeros(n, dtype=np.intp)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        score, first_step = score_and_step(p.at_zero, restricted)
+        sure = one_maximum_from(p.at_zero, restricted)
+    rises = np.flatnonzero(score > 0)
+    if rises.size:
+        climb, first_step = those(p, rises), first_step[rises]
+        select = selection(climb)
+        seen: list[tuple[IntArray, FloatArray, Moments]] = []
 
         def step(tau2: FloatArray, index: IntArray) -> tuple[FloatArray, FloatArray]:
-            at = which[index]
-            return score_and_step(moments(y[at], v[at], tau2, take(X, at)), restricted)
+            y, v, X = select(index)
+            seen.append((index, tau2, moments(y, v, tau2, X)))
+            return score_and_step(seen[-1][2], restricted)
 
-        # Start where a straight line between the two scores of the scan crosses 0.
-        before, after = scores[crossing, which], scores[crossing + 1, which]
-        start = low + (high - low) * (before / (before - after))
-        found = newton_in_bracket(step, start, low, high, scale[which])
-        at_zero = np.flatnonzero(scores[0] <= 0)
-        owner = np.concatenate([at_zero, which])
-        value = np.concatenate([np.zeros(at_zero.size), found.x])
-        code = np.concatenate([np.full(at_zero.size, int(Status.AT_ZERO), dtype=np.intp), found.status])
-        steps = np.concatenate([np.zeros(at_zero.size, dtype=np.intp), found.iterations])
-        # Where each likelihood has one maximum there is nothing to compare.
-        height = np.zeros(owner.size)
-        if np.unique(owner).size < owner.size:
-            height = log_likelihood(y[owner], v[owner], value, take(X, owner), restricted)
-            # A maximum that could not be refined must not be passed over in silence: it goes on top.
-            height = np.where(np.isnan(value), np.inf, height)
-        order = np.lexsort((height, owner))
-        best = order[np.flatnonzero(np.diff(owner[order], append=-1))]
-        # Where the likelihood overflows there is no candidate at all, and that is no answer.
-        status[usable] = int(Status.NOT_CONVERGED)
-        at = usable[owner[best]]
-        x[at], status[at], iterations[at] = value[best], code[best], steps[best]
-    return shaped(Solution(x, status, iterations), lead)
+        high = upper_bound(climb.y, climb.v, climb.X)
+        start = np.where(first_step < high, first_step, 0.5 * high)
+        found = newton_in_bracket(step, start, np.zeros(rises.size), high, typical_scale(climb), quadratic=True)
+        x[rises], status[rises], iterations[rises] = found
+        if not sure[rises].all():
+            last, tau2 = last_seen(seen, rises.size)
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                sure[rises] |= one_maximum_round(climb.at_zero, last, tau2, climb.v.min(axis=-1), restricted)
+        sure[rises] &= found.status == int(Status.CONVERGED)
+    return Solution(x, status, iterations), sure
+
+
+def last_seen(seen: list[tuple[IntArray, FloatArray, Moments]], n: int) -> tuple[Moments, FloatArray]:
+    """Of each of n problems the moments at the last tau2, and that tau2."""
+    index, tau2, m = seen[-1]
+    if index.size == n:
+        return m, tau2
+    values, at = np.empty((len(Moments._fields), n)), np.empty(n)
+    for index, tau2, m in seen:
+        values[:, index], at[index] = m, tau2
+    return Moments(*values), at
+
+
+def typical_scale(p: Problems) -> FloatArray:
+    """The harmonic mean of the sampling variances, beside which a step of tau2 is small or not. Returns (n,)."""
+    return (p.df + (1 if p.X is None else p.X.shape[-1])) / p.at_zero.trace_w
+
+
+def highest_of_all_maxima(p: Problems, restricted: bool) -> Solution:
+    """Scan the score for every local maximum, refine each by bracketed Newton steps, keep the highest (0 among them)."""
+    y, v, X = p.y, p.v, p.X
+    trial, scores = scan(y, v, X, restricted)
+    crossing, which = np.nonzero((scores[:-1] > 0) & (scores[1:] <= 0))
+    low, high = trial[crossing, which], trial[crossing + 1, which]
+    # Where the score does not change sign between two points it may still touch 0 twice; the ends are then too close
+    # in likelihood to matter, for the score is smooth on the scale of the scan.
+    select = selection(gathered(p, which))
+
+    def step(tau2: FloatArray, index: IntArray) -> tuple[FloatArray, FloatArray]:
+        y, v, X = select(index)
+        return score_and_step(moments(y, v, tau2, X), restricted)
+
+    # Start where a straight line between the two scores of the scan crosses 0.
+    before, after = scores[crossing, which], scores[crossing + 1, which]
+    start = low + (high - low) * (before / (before - after))
+    found = newton_in_bracket(step, start, low, high, typical_scale(p)[which], quadratic=True)
+    at_zero = np.flatnonzero(scores[0] <= 0)
+    owner = np.concatenate([at_zero, which])
+    value = np.concatenate([np.zeros(at_zero.size), found.x])
+    code = np.concatenate([np.full(at_zero.size, int(Status.AT_ZERO), dtype=np.intp), found.status])
+    steps = np.concatenate([np.zeros(at_zero.size, dtype=np.intp), found.iterations])
+    # Where each likelihood has one maximum there is nothing to compare.
+    height = np.zeros(owner.size)
+    if np.unique(owner).size < owner.size:
+        height = log_likelihood(y[owner], v[owner], value, take(X, owner), restricted)
+        # A maximum that could not be refined must not be passed over in silence: it goes on top.
+        height = np.where(np.isnan(value), np.inf, height)
+    order = np.lexsort((height, owner))
+    best = order[np.flatnonzero(np.diff(owner[order], append=-1))]
+    n = p.df.size
+    # Where the likelihood overflows there is no candidate at all, and that is no answer.
+    x, status, iterations = np.full(n, np.nan), np.full(n, int(Status.NOT_CONVERGED)), np.zeros(n, dtype=np.intp)
+    at = owner[best]
+    x[at], status[at], iterations[at] = value[best], code[best], steps[best]
+    return Solution(x, status, iterations)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from metaanalysis.formulas.arrays import FloatArray
-from metaanalysis.formulas.moments import moments
+from metaanalysis.formulas.problems import Problems, problems
 from metaanalysis.formulas.weighted import (
-    anchor_first,
     count,
     inverse_variance_weights,
     residual_df,
@@ -29,18 +28,18 @@ def generalised_moments(y: FloatArray, v: FloatArray, X: FloatArray | None, a: F
     return np.asarray((fit.q - expected) / diagonal.sum(axis=-1))
 
 
-def dersimonian_laird(y: FloatArray, v: FloatArray, X: FloatArray | None = None) -> FloatArray:
+def dersimonian_laird(
+    y: FloatArray, v: FloatArray, X: FloatArray | None = None, given: Problems | None = None
+) -> FloatArray:
     """Between-study variance by DerSimonian and Laird's method of moments.
 
         tau2 = (Q - (k - p)) / (tr W - tr[(X'WX)^-1 X'W^2 X]),   w = 1 / v
 
-    y, v: (..., k); X: (..., k, p) or None. Returns (...).
+    y, v: (..., k); X: (..., k, p) or None; given: what `problems` makes of them, where it is known. Returns (...).
     Source: DerSimonian & Laird (1986); with moderators DerSimonian & Kacker (2007).
     """
-    df = residual_df(1.0 / v, X)
-    e, v = anchor_first(y, v) if X is None else (y, v)
-    m = moments(e, v, np.zeros(v.shape[:-1]), X)
-    return (m.q - df) / m.trace_p
+    p = problems(y, v, X) if given is None else given
+    return np.asarray((p.at_zero.q - p.df) / p.at_zero.trace_p).reshape(p.lead)
 
 
 def hedges(y: FloatArray, v: FloatArray, X: FloatArray | None = None) -> FloatArray:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metaanalysis.formulas.arrays import FloatArray, IntArray
+from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
 
 
 class WeightedFit(NamedTuple):
@@ -29,12 +29,28 @@ def inverse_variance_weights(v: FloatArray, tau2: FloatArray | float = 0.0) -> F
     return 1.0 / (v + np.asarray(tau2, dtype=np.float64)[..., np.newaxis])
 
 
-def count(w: FloatArray) -> FloatArray:
+# Longer rows are summed without BLAS, which would share them out among threads: that costs more than it saves.
+BLAS_MOST = 4096
+
+
+def dot(a: FloatArray, b: FloatArray) -> FloatArray:
+    """The sum over the studies of a b. a, b: (..., k). Returns (...)."""
+    return np.vecdot(a, b) if a.size < BLAS_MOST else np.asarray(np.einsum("...k,...k->...", a, b))
+
+
+def dot3(a: FloatArray, b: FloatArray, c: FloatArray) -> FloatArray:
+    """The sum over the studies of a b c. a, b, c: (..., k). Returns (...)."""
+    return np.vecdot(a * b, c) if a.size < BLAS_MOST else np.asarray(np.einsum("...k,...k,...k->...", a, b, c))
+
+
+def count(w: FloatArray | BoolArray) -> FloatArray:
     """k, the number of studies that carry weight. w: (..., k). Returns (...)."""
+    if w.all():
+        return np.full(w.shape[:-1], float(w.shape[-1]))
     return np.asarray(np.count_nonzero(w, axis=-1), dtype=np.float64)
 
 
-def residual_df(w: FloatArray, X: FloatArray | None) -> FloatArray:
+def residual_df(w: FloatArray | BoolArray, X: FloatArray | None) -> FloatArray:
     """K - p. Returns (...)."""
     return count(w) - (1 if X is None else X.shape[-1])
 
@@ -45,36 +61,52 @@ def anchor_first(y: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArray]:
     Sums over the rest then never cancel against the one that dominates: y + 1e8 and variance ratios of 1e12 lose nothing.
     y, v: (..., k). Returns e = y - y_anchor and v, both with the anchor at index 0.
     """
-    at = np.argmin(v, axis=-1, keepdims=True)
-    if not at.any():
-        return np.where(np.isinf(v), 0.0, y - y[..., :1]), v
-    y_anchor = np.take_along_axis(y, at, axis=-1)
-    e = np.where(np.isinf(v), 0.0, y - y_anchor)
-    v_anchor = np.take_along_axis(v, at, axis=-1)
-    e_first, v_first = e.copy(), v.copy()
-    np.put_along_axis(e_first, at, e[..., :1], axis=-1)
-    np.put_along_axis(v_first, at, v[..., :1], axis=-1)
-    e_first[..., :1] = 0.0
-    v_first[..., :1] = v_anchor
-    return e_first, v_first
+    shape = v.shape
+    y, v = y.reshape(-1, shape[-1]), v.reshape(-1, shape[-1])
+    each, at = np.arange(len(v)), v.argmin(axis=-1)
+    e = y - y[each, at][:, np.newaxis]
+    infinite = np.isinf(v)
+    if infinite.any():
+        np.copyto(e, 0.0, where=infinite)
+    if at.any():
+        e[each, at] = e[:, 0]
+        e[:, 0] = 0.0
+        # A copy in the order of the memory: blocks of many problems lie study by study.
+        front, v = v[each, at], v.copy(order="K")
+        v[each, at] = v[:, 0]
+        v[:, 0] = front
+    return e.reshape(shape), v.reshape(shape)
 
 
 def weighted_mean(y: FloatArray, w: FloatArray) -> WeightedFit:
     """The weighted mean, sum(w y) / sum(w), with variance 1 / sum(w). y, w: (..., k)."""
-    at = np.argmax(w, axis=-1, keepdims=True)
-    anchor = np.take_along_axis(y, at, axis=-1)
+    shape = w.shape
+    y, w = y.reshape(-1, shape[-1]), w.reshape(-1, shape[-1])
+    each, at = np.arange(len(w)), w.argmax(axis=-1)
+    anchor = y[each, at][:, np.newaxis]
     carries = w > 0
-    e = np.where(carries, y - anchor, 0.0)
-    total = w.sum(axis=-1, keepdims=True)
-    shift = (w * e).sum(axis=-1, keepdims=True) / total
-    residuals = np.where(carries, e - shift, y - (anchor + shift))
+    everyone = bool(carries.all())
+    e = y - anchor if everyone else np.where(carries, y - anchor, 0.0)
+    total = w.sum(axis=-1)[:, np.newaxis]
+    shift = dot(w, e)[:, np.newaxis] / total
+    centre = anchor + shift
+    e -= shift
+    q = dot3(w, e, e)
+    residuals = e if everyone else np.where(carries, e, y - centre)
     leverages = w / total
     complements = 1.0 - leverages
-    others = w.copy()
-    np.put_along_axis(others, at, 0.0, axis=-1)
-    np.put_along_axis(complements, at, others.sum(axis=-1, keepdims=True) / total, axis=-1)
-    q = (w * np.where(carries, residuals, 0.0) ** 2).sum(axis=-1)
-    return WeightedFit(anchor + shift, 1.0 / total[..., np.newaxis], residuals, leverages, complements, q)
+    others = w.copy(order="K")
+    others[each, at] = 0.0
+    complements[each, at] = others.sum(axis=-1) / total[:, 0]
+    lead = shape[:-1]
+    return WeightedFit(
+        centre.reshape(*lead, 1),
+        (1.0 / total).reshape(*lead, 1, 1),
+        residuals.reshape(shape),
+        leverages.reshape(shape),
+        complements.reshape(shape),
+        q.reshape(lead),
+    )
 
 
 class Basis(NamedTuple):

@@ -13,6 +13,7 @@ from metaanalysis.formulas.arrays import BoolArray, FloatArray
 from metaanalysis.formulas.glmm import GlmmNumbers, fixed_study, one_parameter, random_study
 from metaanalysis.formulas.glmm_families import Binomial, Poisson
 from metaanalysis.formulas.glmm_fit import FitStatus
+from metaanalysis.formulas.glmm_profile import ProfileLimits, profile_limits
 from metaanalysis.formulas.heterogeneity import chi2_upper_tail, typical_variance
 from metaanalysis.formulas.hypergeometric import hypergeometric
 from metaanalysis.formulas.inference import Inference
@@ -29,6 +30,7 @@ GLMM_INPUTS = {
 }
 # The others need effect sizes with variances of their own.
 CI_CHOICES = ("wald", "t")
+PROFILE = "profile-likelihood"
 PREDICTION_CHOICES = ("ci", "normal", "hts", "t", "none")
 
 
@@ -63,6 +65,8 @@ class CountNumbers(NamedTuple):
     wald_df: float
     wald_p_value: float
     notes: tuple[str, ...]
+    tau2_ci_low: float = np.nan  # by profile likelihood, where it was asked for
+    tau2_ci_high: float = np.nan
 
 
 def unconditional_fixed_study(counts: Counts, random: bool) -> GlmmNumbers:
@@ -114,7 +118,8 @@ def glmm_numbers(
         Of the measure OR, IRR, PLO or IRLN, made from counts. The counts alone enter the model; effect sizes and their
         variances serve I2 and H2, whose typical sampling variance is theirs.
     options
-        ``model`` (random or common), ``ci`` (``wald``, or ``t`` with k - 1 degrees of freedom), ``prediction``, ``level``.
+        ``model`` (random or common), ``ci`` (``wald``, ``t`` with k - 1 degrees of freedom, or ``profile-likelihood``, which
+        gives an interval of tau2 too), ``prediction``, ``level``.
     glmm
         A key of `GLMM`, for OR and IRR; one proportion or rate a study has one model only.
     double_zero
@@ -150,7 +155,7 @@ def glmm_numbers(
     """
     entry = GLMM.entry(glmm)
     columns = inputs_of(effects, GLMM_INPUTS, "glmm")
-    check_options(options, "glmm")
+    check_options(options, "glmm", (*CI_CHOICES, PROFILE))
     rates = effects.measure in ("IRR", "IRLN")
     two = len(columns) == 4
     kept = np.ones(effects.k, dtype=np.bool_)
@@ -172,8 +177,12 @@ def glmm_numbers(
     if not found.status.usable:
         refuse(found.status, title, effects.measure)
     arms = two and entry.function in (unconditional_fixed_study, unconditional_random_study)
+    numbers, limits = around_estimate(found, effects.subset(kept), options), None
+    if options.ci == PROFILE and found.model is not None and found.found is not None:
+        limits = profile_limits(found.model, found.found, options.level)
+        numbers = numbers._replace(ci_low=np.asarray(limits.low), ci_high=np.asarray(limits.high))
     return CountNumbers(
-        numbers=around_estimate(found, effects.subset(kept), options),
+        numbers=numbers,
         kept=kept,
         title=title,
         tau2_se=found.tau2_se,
@@ -186,7 +195,13 @@ def glmm_numbers(
         wald=found.wald,
         wald_df=found.df,
         wald_p_value=float(chi2_upper_tail(np.asarray(found.wald), np.asarray(found.df))),
-        notes=(*left_out(effects, kept), *remarks(found, k, rates and entry.function is conditional_approximate)),
+        notes=(
+            *left_out(effects, kept),
+            *remarks(found, k, rates and entry.function is conditional_approximate),
+            *said_of_limits(limits, options.level, random),
+        ),
+        tau2_ci_low=np.nan if limits is None else limits.tau2_low,
+        tau2_ci_high=np.nan if limits is None else limits.tau2_high,
     )
 
 
@@ -226,10 +241,10 @@ def inputs_of(effects: Effects, inputs: Mapping[str, tuple[str, ...]], method: s
     return tuple(np.asarray(effects.inputs[name]) for name in names)
 
 
-def check_options(options: PoolOptions, method: str) -> None:
+def check_options(options: PoolOptions, method: str, intervals: tuple[str, ...] = CI_CHOICES) -> None:
     """Intervals that need effect sizes with variances do not apply."""
     for option, value, choices in (
-        ("ci", options.ci, CI_CHOICES),
+        ("ci", options.ci, intervals),
         ("prediction", options.prediction, PREDICTION_CHOICES),
     ):
         if value not in choices:
@@ -300,6 +315,23 @@ def remarks(found: GlmmNumbers, k: int, exact: bool) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def said_of_limits(limits: ProfileLimits | None, level: float, random: bool) -> tuple[str, ...]:
+    """The interval of tau2 that comes with the profile likelihood, and what could not be had."""
+    if limits is None:
+        return ()
+    notes = []
+    if random:
+        notes.append(
+            f"tau2: {100 * level:g}% profile-likelihood interval {limits.tau2_low:.4g} to {limits.tau2_high:.4g}; the test is "
+            f"Wald's"
+        )
+    if np.isnan([limits.low, limits.high]).any() or (random and np.isnan([limits.tau2_low, limits.tau2_high]).any()):
+        notes.append(
+            "a climb along the profile likelihood did not converge: the limit that is not a number is not known"
+        )
+    return tuple(notes)
+
+
 def around_estimate(found: GlmmNumbers, effects: Effects, options: PoolOptions) -> PooledNumbers:
     """Tests, intervals and I2 round the estimate of a generalised linear mixed model."""
     y, v = np.asarray(effects.y), np.asarray(effects.v)
@@ -314,7 +346,7 @@ def around_estimate(found: GlmmNumbers, effects: Effects, options: PoolOptions) 
         np.asarray(int(status)),
         np.asarray(found.iterations),
     )
-    df = np.asarray(np.inf if options.ci == "wald" else effects.k - 1.0)
+    df = np.asarray(effects.k - 1.0 if options.ci == "t" else np.inf)
     inference = Inference(np.full((1, 1), found.se**2), df)
     weights = np.full(effects.k, np.nan)
     return assembled(np.asarray(found.estimate), inference, weights, y, v, heterogeneity, options)

@@ -53,14 +53,19 @@ class LikelihoodRatio:
         )
 
 
+def parameters(fit: Regression) -> int:
+    """How many parameters a fit has: its coefficients, and the between-study variance."""
+    return int(fit.design.X.shape[1]) + (fit.model == "random")
+
+
 def likelihood_ratio_test(smaller: Regression, larger: Regression) -> LikelihoodRatio:
     """Test whether the larger of two nested regressions fits better.
 
     Parameters
     ----------
     smaller, larger
-        Fits of the same studies: with ``tau2="ML"`` where they differ in their moderators, or the common-effect model
-        against the random-effects model of the same moderators (then REML will do too).
+        Fits of the same studies, in either order: with ``tau2="ML"`` where they differ in their moderators, or the
+        common-effect model against the random-effects model of the same moderators (then REML will do too).
 
     Returns
     -------
@@ -92,6 +97,8 @@ def likelihood_ratio_test(smaller: Regression, larger: Regression) -> Likelihood
             f"the two fits do not have the same studies ({smaller.k} and {larger.k}, perhaps for missing moderators): fit both "
             f"to the studies that have all moderators."
         )
+    if parameters(smaller) > parameters(larger):
+        smaller, larger = larger, smaller
     X, Z = smaller.design.X, larger.design.X
     basis = np.linalg.qr(Z)[0]
     outside = np.abs(X - basis @ (basis.T @ X)).max() > 1e-8 * max(1.0, float(np.abs(X).max()))
@@ -107,7 +114,7 @@ def likelihood_ratio_test(smaller: Regression, larger: Regression) -> Likelihood
             f"a likelihood-ratio test of moderators needs fits by maximum likelihood (tau2='ML'), not by "
             f"{', '.join(sorted(map(str, methods)))}: restricted likelihoods of different moderators can't be compared."
         )
-    df = Z.shape[1] - X.shape[1] + (larger.model == "random") - (smaller.model == "random")
+    df = parameters(larger) - parameters(smaller)
     if df < 1:
         raise DataError("the larger model has no more parameters than the smaller one: there is nothing to test.")
     values = [float((fit.fit_reml if kind == "REML" else fit.fit_ml).log_likelihood) for fit in (smaller, larger)]

@@ -18,6 +18,7 @@ from metaanalysis.formulas.heterogeneity import (
 from metaanalysis.formulas.inference import CI, Inference, InferenceFunction, ci_function, quantile, two_sided_p
 from metaanalysis.formulas.mean_intervals import MEAN_INTERVALS
 from metaanalysis.formulas.prediction import PREDICTION, PredictionInput
+from metaanalysis.formulas.problems import problems
 from metaanalysis.formulas.solve import Status
 from metaanalysis.formulas.tau2 import TAU2, estimate_tau2
 from metaanalysis.formulas.weighted import inverse_variance_weights, weighted_mean
@@ -60,14 +61,15 @@ class Heterogeneity(NamedTuple):
 
 def heterogeneity(y: FloatArray, v: FloatArray, options: PoolOptions, tau2: FloatArray | None = None) -> Heterogeneity:
     """Q and, under the random-effects model, tau2: estimated, or as given."""
-    q, q_df, s2 = q_and_typical_variance(y, v)
+    given = problems(y, v, None)
+    q, q_df, s2 = q_and_typical_variance(y, v, None, given)
     lead = q.shape
     nothing = np.zeros(lead, dtype=np.intp)
     if options.model == "common":
         return Heterogeneity(np.full(lead, np.nan), q, q_df, s2, nothing, nothing)
     if tau2 is not None:
         return Heterogeneity(np.broadcast_to(tau2, lead).astype(np.float64), q, q_df, s2, nothing, nothing)
-    found = estimate_tau2(TAU2.entry(options.tau2).function, y, v)
+    found = estimate_tau2(TAU2.entry(options.tau2).function, y, v, None, given)
     return Heterogeneity(found.x, q, q_df, s2, found.status, found.iterations)
 
 

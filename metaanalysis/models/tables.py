@@ -11,7 +11,7 @@ from metaanalysis.effects.measures import four_counts
 from metaanalysis.errors import DataError, OptionError
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.binary import peto_components
-from metaanalysis.formulas.continuity import continuity_corrected, double_zero
+from metaanalysis.formulas.continuity import all_events, continuity_corrected, double_zero
 from metaanalysis.formulas.inference import Inference
 from metaanalysis.formulas.solve import Status
 from metaanalysis.formulas.tables import (
@@ -21,10 +21,11 @@ from metaanalysis.formulas.tables import (
     mantel_haenszel_risk_difference,
     mantel_haenszel_risk_difference_sato,
     peto_pooled,
+    with_ratios_of_one,
 )
 from metaanalysis.formulas.weighted import weighted_mean
 from metaanalysis.models.numbers import Heterogeneity, PooledNumbers, assembled, pooled_numbers
-from metaanalysis.options import PoolOptions
+from metaanalysis.options import EffectOptions, PoolOptions
 
 COUNTS = ("events1", "n1", "events2", "n2")
 
@@ -57,6 +58,11 @@ def mantel_haenszel_formula(effects: Effects, options: PoolOptions) -> MantelHae
     return formulas[effects.measure]
 
 
+def takes_all_events_for_one(measure: str, effect_options: EffectOptions, options: PoolOptions) -> bool:
+    """Whether the risk ratio of a study in which everybody had the event is 1, as in Review Manager."""
+    return measure == "RR" and options.corrected_tables and effect_options.double_zero == "drop-no-events"
+
+
 def mantel_haenszel_numbers(effects: Effects, options: PoolOptions) -> PooledNumbers:
     """Mantel-Haenszel's estimate; under the random-effects model its Q makes DerSimonian and Laird's tau2.
 
@@ -64,14 +70,16 @@ def mantel_haenszel_numbers(effects: Effects, options: PoolOptions) -> PooledNum
     pooled by inverse variance with that tau2.
     """
     formula = mantel_haenszel_formula(effects, options)
-    counts = counts_of(effects, "mantel-haenszel")
+    counts = raw = counts_of(effects, "mantel-haenszel")
     # Where the convention keeps studies without events, as metafor does, they still have no say in Q.
-    counted = ~double_zero(*counts) | (effects.options.double_zero == "drop")
+    counted = ~double_zero(*counts) | (effects.options.double_zero != "keep")
     if options.corrected_tables and effects.measure != "RD":
         a, n1, c, n2, _ = continuity_corrected(*counts, effects.options.add, effects.options.to, "cells")
         counts = (a, n1, c, n2)
     with np.errstate(divide="ignore", invalid="ignore"):
         pooled = formula(*counts)
+        if takes_all_events_for_one(effects.measure, effects.options, options):
+            pooled = with_ratios_of_one(pooled, *counts, all_events(*raw))
     if not (np.isfinite(pooled.estimate) and np.isfinite(pooled.variance) and pooled.variance > 0):
         raise DataError(
             "the Mantel-Haenszel estimate is not defined: one group has no events (or nothing but events) in all studies "

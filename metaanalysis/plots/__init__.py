@@ -9,16 +9,19 @@ from metaanalysis.plots.compare_plot import compare
 from metaanalysis.plots.drapery_plot import drapery
 from metaanalysis.plots.figure import save
 from metaanalysis.plots.forest import forest
+from metaanalysis.plots.forest_pages import forest_pages, save_pages
 from metaanalysis.plots.funnel_plot import funnel
 from metaanalysis.plots.gosh_plot import gosh
 from metaanalysis.plots.influence_plot import influence
 from metaanalysis.plots.labbe_plot import labbe
+from metaanalysis.plots.prisma_plot import prisma
 from metaanalysis.plots.profile_plot import profile
 from metaanalysis.plots.qq_plot import qq
 from metaanalysis.plots.radial_plot import radial
-from metaanalysis.plots.style import Style
+from metaanalysis.plots.style import DARK, Style
 
 __all__ = [
+    "DARK",
     "Look",
     "Style",
     "baujat",
@@ -26,12 +29,15 @@ __all__ = [
     "compare",
     "drapery",
     "forest",
+    "forest_pages",
     "funnel",
     "gosh",
     "influence",
     "labbe",
+    "prisma",
     "profile",
     "qq",
     "radial",
     "save",
+    "save_pages",
 ]

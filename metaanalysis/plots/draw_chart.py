@@ -40,7 +40,7 @@ def drawn_chart(spec: ChartSpec, options: ChartOptions, ax: Axes | None) -> Axes
     width, height = (options.width_mm * MM, tall) if ax is None else box_in_points(ax)
     layout = arrange_chart(spec, typeface, width, height, options.font_size, options.style)
     typeface.warn_of_missing()
-    target = new_axes(layout.width, layout.height) if ax is None else ax
+    target = new_axes(layout.width, layout.height, options.style.page) if ax is None else ax
     draw_chart(target, spec, layout, typeface, options.style)
     return target
 

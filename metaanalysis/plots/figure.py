@@ -18,6 +18,13 @@ VECTOR_FORMATS = ("pdf", "svg", "eps")
 # What matplotlib can draw in one direction.
 MOST_DOTS = 2**16
 FORMATS = ("pdf", "png", "svg", "eps", "jpg", "jpeg", "tif", "tiff", "webp")
+# Text stays text, and the same figure gives the same file.
+SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "metaanalysis",
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+}
 
 
 def shows_figures() -> bool:
@@ -28,8 +35,8 @@ def shows_figures() -> bool:
     return ipython is not None and ipython.get_ipython() is not None
 
 
-def new_axes(width: float, height: float) -> Axes:
-    """Axes that fill a new figure of a size in points.
+def new_axes(width: float, height: float, page: str = "#ffffff") -> Axes:
+    """Axes that fill a new figure of a size in points, on a page of a colour.
 
     In a notebook, and wherever pyplot is in use, the figure is one of pyplot's, so that it is shown like any other. Elsewhere it
     is a figure of its own: nothing is kept that would have to be closed.
@@ -43,7 +50,7 @@ def new_axes(width: float, height: float) -> Axes:
         figure = Figure(figsize=size)
         FigureCanvasAgg(figure)
     figure.set_layout_engine("none")
-    figure.set_facecolor("white")
+    figure.set_facecolor(page)
     return figure.add_axes((0.0, 0.0, 1.0, 1.0))
 
 
@@ -86,12 +93,6 @@ def save(ax: Axes, path: str | PathLike[str], *, dpi: float = 300) -> Path:
             f"dots an inch (dpi=)."
         )
     metadata: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
-    settings: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "metaanalysis",
-        "pdf.fonttype": 42,
-        "ps.fonttype": 42,
-    }
-    with mpl.rc_context(settings):
+    with mpl.rc_context(SETTINGS):
         figure.savefig(path, dpi=dpi, metadata=metadata or None)
     return path

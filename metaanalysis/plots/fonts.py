@@ -6,11 +6,11 @@ import unicodedata
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib import font_manager
+from matplotlib import font_manager, ft2font
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
@@ -66,6 +66,7 @@ FALLBACKS = (
 # Widths are measured once, at this size, and scaled: without hinting they are proportional to the size at every resolution.
 MEASURED_SIZE = 10.0
 MEASURED_DPI = 720.0
+MEASURED_TEXTS = 20_000
 
 
 @cache
@@ -114,6 +115,11 @@ def steadily(covered: bool) -> Iterator[None]:
         mpl.rcParams["text.hinting"] = before
 
 
+def shapes_text() -> bool:
+    """Whether matplotlib sets scripts that run from right to left or join their letters."""
+    return hasattr(ft2font, "__libraqm_version__")
+
+
 class SteadyText(Text):
     """A text that is as wide, in points, on the screen as in print: what is laid out for one has room in the other."""
 
@@ -133,6 +139,22 @@ class SteadyText(Text):
             return super().get_window_extent(*args, **kwargs)
 
 
+@lru_cache(maxsize=MEASURED_TEXTS)
+def measured(text: str, families: tuple[str, ...], covered: bool, bold: bool) -> float:
+    """The width of a text in multiples of the font size; remembered, as the next plot has many of the same numbers."""
+    font = FontProperties(family=list(families), size=MEASURED_SIZE, weight="bold" if bold else "normal")
+    with steadily(covered):
+        dots = measuring_renderer().get_text_width_height_descent(text, font, False)[0]
+    return float(dots * 72.0 / MEASURED_DPI / MEASURED_SIZE)
+
+
+@cache
+def measuring_renderer() -> Any:
+    """What measures texts; nothing is drawn with it."""
+    agg: Any = RendererAgg
+    return agg(1, 1, MEASURED_DPI)
+
+
 class Typeface:
     """A font with its fallbacks, and the widths of texts set in it.
 
@@ -145,8 +167,7 @@ class Typeface:
     def __init__(self, font: str | None) -> None:
         self.base = base_family(font)
         self.missing: set[str] = set()
-        agg: Any = RendererAgg
-        self._renderer = agg(1, 1, MEASURED_DPI)
+        self.right_to_left = False
         self._widths: dict[tuple[str, bool], float] = {}
         self._families: dict[str, tuple[list[str], bool]] = {}
 
@@ -155,6 +176,7 @@ class Typeface:
         if text.isascii():
             return [self.base], True
         if text not in self._families:
+            self.right_to_left |= any(unicodedata.bidirectional(c) in ("R", "AL") for c in text)
             chosen = [self.base]
             lacking = {c for c in text if needs_glyph(c) and ord(c) not in characters_of(self.base)}
             for name in FALLBACKS:
@@ -172,14 +194,18 @@ class Typeface:
             return 0.0
         if (text, bold) not in self._widths:
             families, covered = self.families(text)
-            font = FontProperties(family=families, size=MEASURED_SIZE, weight="bold" if bold else "normal")
-            with steadily(covered):
-                dots = self._renderer.get_text_width_height_descent(text, font, False)[0]
-            self._widths[text, bold] = dots * 72.0 / MEASURED_DPI / MEASURED_SIZE
+            self._widths[text, bold] = measured(text, tuple(families), covered, bold)
         return self._widths[text, bold] * size
 
     def warn_of_missing(self) -> None:
-        """Say which characters no installed font has."""
+        """Say which characters no installed font has, and where letters would stand in the wrong order."""
+        if self.right_to_left and not shapes_text():
+            warnings.warn(
+                f"matplotlib {mpl.__version__} sets Arabic and Hebrew letters from left to right in PNG and PDF files: save as "
+                f".svg, which a browser sets rightly, or use matplotlib 3.11 or later.",
+                MetaAnalysisWarning,
+                stacklevel=3,
+            )
         if self.missing:
             shown = "".join(sorted(self.missing)[:20])
             warnings.warn(

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
 from metaanalysis.effects import Effects
 from metaanalysis.effects.columns import is_missing
 from metaanalysis.errors import OptionError, nearest
-from metaanalysis.plots.forest_options import ForestOptions
-from metaanalysis.plots.forest_spec import Column, ColumnSet, Head
+from metaanalysis.plots.forest_options import ColumnFunction, ForestOptions
+from metaanalysis.plots.forest_spec import PANEL, Column, ColumnSet, Head
+from metaanalysis.plots.risk_of_bias_colours import Judgement, judgement
 from metaanalysis.plots.words import column_texts, fixed
 from metaanalysis.plots.wrapping import one_line
 
-TREATMENT, CONTROL = "Treatment", "Control"
 HEADINGS = {
     "events": "Events",
     "n": "Total",
@@ -29,6 +31,8 @@ HEADINGS = {
     "events/time": "Events/time",
     "mean (sd)": "Mean (SD)",
 }
+# Where a group has one column, what is counted may stand over both groups' names.
+QUANTITIES = {"events/n": "No. of events/total", "events/time": "No. of events/time"}
 # What may be added up over studies.
 SUMS = ("events", "n", "time")
 
@@ -44,6 +48,7 @@ class StudyColumn:
     texts: tuple[str, ...]
     total: Total
     group: int = 0
+    lights: Mapping[int, Judgement] = field(default_factory=dict)
 
 
 def no_total(_: Sequence[int]) -> str:
@@ -51,42 +56,41 @@ def no_total(_: Sequence[int]) -> str:
     return ""
 
 
-def preferred_columns(effects: Effects) -> list[tuple[list[str], list[str]]]:
-    """Left and right columns by default: all that is known first, then less and less for narrow figures."""
-    known = set(effects.inputs)
-    both = ["estimate", "weight"]
-    choices: list[tuple[list[str], list[str]]] = []
-    if {"events1", "n1", "events2", "n2"} <= known:
-        choices += [(["events1", "n1", "events2", "n2"], both), (["events1/n1", "events2/n2"], both)]
-        choices += [(["events1/n1", "events2/n2"], ["estimate"])]
-    elif {"mean1", "sd1", "n1", "mean2", "sd2", "n2"} <= known:
-        choices += [(["mean1 (sd1)", "n1", "mean2 (sd2)", "n2"], both), (["n1", "n2"], both)]
-    elif effects.inputs:
-        # A correlation is its own estimate: beside the estimate's column it would stand twice.
-        named = [name for name in effects.inputs if name not in ("y", "v", "se", "r")]
-        choices += [(named, both)]
-    choices += [([], both), ([], ["estimate"])]
-    return [(["study", *left], right) for left, right in choices]
-
-
 def chosen_columns(effects: Effects, options: ForestOptions) -> list[tuple[list[str], list[str]]]:
-    """The user's own columns, or those by default. The study's name comes first where it isn't placed."""
-    preferred = preferred_columns(effects)
-    right_given = list(options.right or ())
-    if options.left is None and options.right is None:
-        return preferred
-    placed = [*(options.left or ()), *right_given]
-    for name in set(options.left or ()) & set(right_given):
+    """The user's own columns, or the layout's. The study's name comes first where it isn't placed, lights come last."""
+    preferred = options.look.choices(effects)
+    left_given, right_given = (
+        None if names is None else [own for name in names for own in expanded(effects, name)]
+        for names in (options.names("left"), options.names("right"))
+    )
+    placed = [*(left_given or ()), *(right_given or ())]
+    for name in set(left_given or ()) & set(right_given or ()):
         raise OptionError(f"the column {name!r} stands both in left and in right: choose one side.")
+    lights = [f"{LIGHTS}{name}" for name in options.names("risk_of_bias") or ()]
     choices: list[tuple[list[str], list[str]]] = []
     for left, right in preferred:
-        own_left = list(options.left) if options.left is not None else [c for c in left if c not in right_given]
-        own_right = right_given if options.right is not None else [c for c in right if c not in placed]
+        own_left = [c for c in left if c not in placed] if left_given is None else left_given
+        own_right = [c for c in right if c not in placed] if right_given is None else right_given
         if "study" not in [*own_left, *own_right]:
             own_left = ["study", *own_left]
-        if (own_left, own_right) not in choices:
-            choices.append((own_left, own_right))
+        if (own_left, [*own_right, *lights]) not in choices:
+            choices.append((own_left, [*own_right, *lights]))
     return choices
+
+
+# Names that stand for a column a group, where the data have groups.
+_OF_BOTH_GROUPS = ("events/n", "events/time", "mean (sd)", "events", "n", "mean", "sd", "time")
+_PART = re.compile(r"[a-z]+")
+
+
+def expanded(effects: Effects, name: str) -> list[str]:
+    """The columns that a name stands for: "events/total" and "mean (SD)" are those of both groups, others themselves."""
+    known = known_columns(effects)
+    pattern = name.lower().replace("total", "n")
+    if name in known or pattern not in _OF_BOTH_GROUPS:
+        return [name]
+    pair = [_PART.sub(rf"\g<0>{group}", pattern) for group in (1, 2)]
+    return pair if set(pair) <= set(known) else [name]
 
 
 def known_columns(effects: Effects) -> list[str]:
@@ -96,12 +100,16 @@ def known_columns(effects: Effects) -> list[str]:
     both = [name for name in both if set(name.split("/")) <= set(inputs)]
     both += [f"mean{g} (sd{g})" for g in (1, 2) if {f"mean{g}", f"sd{g}"} <= set(inputs)]
     table = [] if effects.source is None else [str(name) for name in effects.source.columns]
-    return list(dict.fromkeys(["study", "estimate", "weight", *inputs, *both, "se", *table]))
+    return list(dict.fromkeys(["study", "estimate", "interval", "weight", *inputs, *both, "y", "v", "se", *table]))
 
 
 def study_column(effects: Effects, name: str, heading: str | None) -> StudyColumn:
     """A column of study data or of the user's own table; OptionError where there is none of that name."""
     stem, group = name.rstrip("12"), int(name[-1]) if name[-1] in "12" else 0
+    if name in ("y", "v", "se"):
+        texts = tuple(column_texts(getattr(effects, name), most=4 if name != "y" else 3))
+        own = {"y": effects.measure_entry.analysis_scale, "v": "Variance", "se": "SE"}[name]
+        return StudyColumn(Column(name), heading or f"{own[:1].upper()}{own[1:]}", texts, no_total)
     if name in effects.inputs:
         return input_column(effects, name, heading or HEADINGS.get(stem, stem), group)
     if "/" in name and set(name.split("/")) <= set(effects.inputs):
@@ -110,9 +118,6 @@ def study_column(effects: Effects, name: str, heading: str | None) -> StudyColum
         return mean_column(effects, int(name[4]), heading)
     if effects.source is not None and name in effects.source.columns:
         return table_column(effects, name, heading or name)
-    if name == "se":
-        texts = tuple(column_texts(effects.se, most=4))
-        return StudyColumn(Column(name), heading or "SE", texts, no_total)
     known = known_columns(effects)
     raise OptionError(f"there is no column {name!r}.{nearest(name, known)} The columns are: {', '.join(known)}.")
 
@@ -149,25 +154,72 @@ def mean_column(effects: Effects, group: int, heading: str | None) -> StudyColum
 
 
 def table_column(effects: Effects, name: str, heading: str) -> StudyColumn:
-    """A column of the user's table: numbers to the right, texts to the left and broken into lines where need be."""
-    raw = effects.column(name)
-    present = [value for value in raw if not is_missing(value)]
+    """A column of the user's table."""
+    return text_or_number(name, heading, effects.column(name))
+
+
+def text_or_number(name: str, heading: str, values: Sequence[Any]) -> StudyColumn:
+    """Numbers to the right; texts to the left and broken into lines where need be."""
+    present = [value for value in values if not is_missing(value)]
     if present and all(isinstance(value, Real) and not isinstance(value, bool | np.bool_) for value in present):
-        numbers = [math.nan if is_missing(value) else float(value) for value in raw]
+        numbers = [math.nan if is_missing(value) else float(value) for value in values]
         return StudyColumn(Column(name), heading, tuple(column_texts(numbers, most=3)), no_total)
-    texts = tuple("" if is_missing(value) else one_line(str(value)) for value in raw)
+    texts = tuple("" if is_missing(value) else one_line(str(value)) for value in values)
     return StudyColumn(Column(name, "left", wraps=True), heading, texts, no_total)
 
 
-def weight_column(weights: Sequence[float]) -> StudyColumn:
-    """As in "11.2%", with what a group's studies add up to."""
-    texts = tuple("" if math.isnan(w) else f"{fixed(w, 1)}%" for w in weights)
+def computed_column(
+    name: str, function: ColumnFunction, heading: str | None, studies: Sequence[Mapping[str, Any]]
+) -> StudyColumn:
+    """What a function of the user says of each study; OptionError that names the study where it fails."""
+    values = []
+    for study in studies:
+        try:
+            values.append(function(study))
+        except Exception as error:
+            raise OptionError(
+                f"the column {name} failed for study {study['study']!r}: {type(error).__name__}: {error}. A function of a "
+                f"column is given what is known of the study by name: {', '.join(study)}."
+            ) from error
+    own = getattr(function, "__name__", "")
+    usual = "" if own.startswith("<") else own.replace("_", " ").strip().capitalize()
+    return text_or_number(name, usual if heading is None else heading, values)
+
+
+# What tells a column of lights from one of the same name with the judgements in words.
+LIGHTS = "lights: "
+
+
+def lights_column(effects: Effects, name: str, heading: str) -> StudyColumn:
+    """Judgements of the risk of bias; a study without one has no light."""
+    if effects.source is None or name not in effects.source.columns:
+        if effects.source is None:
+            raise OptionError(
+                f"risk_of_bias names {name!r}, and these effects were given as plain arrays: pass a table to effect_sizes."
+            )
+        known = [str(column) for column in effects.source.columns]
+        raise OptionError(
+            f"risk_of_bias names {name!r}, which is no column.{nearest(name, known)} The columns are: {', '.join(known)}."
+        )
+    lights: dict[int, Judgement] = {}
+    for i, value in enumerate(effects.column(name)):
+        if not is_missing(value) and str(value).strip():
+            lights[i] = judgement(value, f"study {effects.label[i]!r}, column {name!r}")
+    column = Column(f"{LIGHTS}{name}", "center", lights=True)
+    return StudyColumn(column, heading, ("",) * effects.k, no_total, lights=lights)
+
+
+def weight_column(name: str, weights: Sequence[float], heading: str, unit: str) -> StudyColumn:
+    """As in "11.2%", with what a group's studies add up to; with more decimals where many studies share the weight."""
+    typical = float(np.median(np.array(weights))) if len(weights) else math.nan
+    decimals = 1 if not 0.0 < typical < 1.0 else 2 if typical >= 0.1 else 3
+    texts = tuple("" if math.isnan(w) else f"{fixed(w, decimals)}{unit}" for w in weights)
 
     def total(rows: Sequence[int]) -> str:
         whole = math.fsum(weights[row] for row in rows)
-        return "" if math.isnan(whole) else f"{fixed(whole, 1)}%"
+        return "" if math.isnan(whole) else f"{fixed(whole, decimals)}{unit}"
 
-    return StudyColumn(Column("weight"), "Weight", texts, total)
+    return StudyColumn(Column(name), heading, texts, total)
 
 
 def column_set(
@@ -175,24 +227,54 @@ def column_set(
     columns: Mapping[str, StudyColumn],
     headings: Mapping[str, str],
     groups: tuple[str, str],
+    quantity_over_groups: bool = False,
+    panel: str = "",
 ) -> ColumnSet:
-    """The columns of one choice, with a group's name over the columns that belong to it."""
+    """The columns of one choice, with a group's name over the columns that belong to it; panel: the heading over the panel."""
     sides: list[tuple[Column, ...]] = []
     heads: list[Head] = []
+    # The estimate brings its interval with it, unless that has a place of its own.
+    alone = any("interval" in side for side in names)
     for side in names:
         placed: list[Column] = []
+        quantities = pairs_of(side, columns) if quantity_over_groups else {}
         for name in side:
-            if name == "estimate":
-                placed += [Column("estimate"), Column("interval")]
-                heads.append(Head(headings[name], ("estimate", "interval")))
+            if name in ("estimate", "interval"):
+                together = name == "estimate" and not alone
+                placed += [Column("estimate")] if name == "estimate" else []
+                placed += [Column("interval", "left")] if together or name == "interval" else []
+                under = ("estimate", "interval") if together else (name,)
+                heads.append(Head(headings["measure" if name == "estimate" and alone else name], under))
                 continue
-            placed.append(columns[name].column)
-            heads.append(Head(headings[name], (columns[name].column.key,)))
+            column = columns[name]
+            placed.append(column.column)
+            heads.append(Head(groups[column.group - 1] if name in quantities else headings[name], (column.column.key,)))
         sides.append(tuple(placed))
+        heads += [Head(text, pair, level=1) for text, pair in {(t, p) for t, p in quantities.values()}]
         for group in (1, 2):
-            keys = [name for name in side if name in columns and columns[name].group == group]
+            keys = [n for n in side if n in columns and columns[n].group == group and n not in quantities]
             if keys and side.index(keys[-1]) - side.index(keys[0]) == len(keys) - 1:
                 heads.append(Head(groups[group - 1], tuple(keys), level=1))
             else:
                 heads += [Head(groups[group - 1], (key,), level=1) for key in keys]
+        lights = tuple(name for name in side if name in columns and columns[name].column.lights)
+        if lights:
+            heads.append(Head(RISK_OF_BIAS, lights, level=1))
+    if panel:
+        heads.append(Head(panel, (PANEL,)))
     return ColumnSet(sides[0], sides[1], tuple(heads))
+
+
+RISK_OF_BIAS = "Risk of bias"
+
+
+def pairs_of(side: Sequence[str], columns: Mapping[str, StudyColumn]) -> dict[str, tuple[str, tuple[str, str]]]:
+    """The columns that stand for both groups as one pair of neighbours: column -> what is counted, and the pair."""
+    own = [name for name in side if name in columns and columns[name].group]
+    if len(own) != 2 or side.index(own[1]) - side.index(own[0]) != 1:
+        return {}
+    stems = {name.replace("1", "").replace("2", "") for name in own}
+    if len(stems) != 1 or {columns[name].group for name in own} != {1, 2}:
+        return {}
+    quantity = QUANTITIES.get(stem := stems.pop(), HEADINGS.get(stem, stem))
+    return dict.fromkeys(own, (quantity, (own[0], own[1])))

@@ -19,11 +19,12 @@ ARROW_LEFT, ARROW_RIGHT = "← ", " →"
 
 @dataclass(frozen=True)
 class Footer:
-    """Texts, ticks, and where it all ends."""
+    """Texts, ticks, and where it all ends; broken: a word of the directions had no room and was cut."""
 
     texts: tuple[Placed, ...]
     ticks: tuple[Tick, ...]
     bottom: float
+    broken: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,18 @@ def footer(
     def lines_within(limit: float) -> list[str]:
         return [line for note in spec.notes for line in wrap(note, limit, lambda t: widths.width(t, small))]
 
-    under = under_axis(Panel(spec.axis, left, right, bottom, margin, width - margin, size, widths))
+    over, arrows = spec.manner.directions_over, spec.manner.arrows
+    under = under_axis(Panel(spec.axis, left, right, bottom, margin, width - margin, size, widths), over, arrows)
     wide = lines_within(width - 2 * margin)
     stacked = under.bottom + (0.6 * size + LINE * small * len(wide) if wide else 0.0)
     if not wide:
         return under
     narrow = lines_within(left_block + 0.6 * size - margin)
-    beside = under_axis(Panel(spec.axis, left, right, bottom, left_block + 1.0 * size, width - margin, size, widths))
+    room = Panel(spec.axis, left, right, bottom, left_block + 1.0 * size, width - margin, size, widths)
+    beside = under_axis(room, over, arrows)
     notes_end = bottom + 0.5 * size + LINE * small * len(narrow)
     together = max(beside.bottom, notes_end)
-    if left_block - margin >= 14 * size and together <= stacked + 1.0 * size:
+    if left_block - margin >= 14 * size and together <= stacked + 1.0 * size and not beside.broken:
         placed = notes(narrow, margin, bottom + 0.5 * size, small)
         return Footer(beside.texts + placed, beside.ticks, together)
     placed = notes(wide, margin, under.bottom + 0.6 * size, small)
@@ -90,7 +93,14 @@ def notes(lines: list[str], x: float, y: float, size: float) -> tuple[Placed, ..
     )
 
 
-def under_axis(panel: Panel) -> Footer:
+def directions(panel: Panel, favours: tuple[str, str], arrows: bool) -> tuple[Placed, ...]:
+    """What the directions of the axis mean, from height 0 downward; nothing where a word would have to be cut."""
+    texts: list[Placed] = []
+    _, cut = place_favours(panel, favours, texts, 0.0, arrows)
+    return () if cut else tuple(texts)
+
+
+def under_axis(panel: Panel, directions_over: bool = False, arrows: bool = True) -> Footer:
     """Ticks, directions and label."""
     axis, size = panel.axis, panel.size
     bounds = (panel.low, panel.high)
@@ -100,8 +110,9 @@ def under_axis(panel: Panel) -> Footer:
         ticks = asked_for(panel, bounds)
     y = panel.bottom + TICK_LENGTH + TICK_PAD + 1.15 * size
     texts: list[Placed] = []
-    if axis.favours is not None:
-        y = place_favours(panel, axis.favours, texts, y + 0.15 * size)
+    cut = False
+    if axis.favours is not None and not directions_over:
+        y, cut = place_favours(panel, axis.favours, texts, y + 0.15 * size, arrows)
     room = min(panel.high - panel.low, 1.25 * (panel.right - panel.left))
     lines = wrap(axis.label, room, panel.width) if axis.label else ()
     middle = 0.5 * (panel.left + panel.right)
@@ -110,7 +121,7 @@ def under_axis(panel: Panel) -> Footer:
     for line in lines:
         texts.append(Placed(line, middle, y + 0.95 * size, "center", size))
         y += LINE * size
-    return Footer(tuple(texts), ticks, y + 0.1 * size)
+    return Footer(tuple(texts), ticks, y + 0.1 * size, cut)
 
 
 def asked_for(panel: Panel, bounds: tuple[float, float]) -> tuple[Tick, ...]:
@@ -126,13 +137,15 @@ def asked_for(panel: Panel, bounds: tuple[float, float]) -> tuple[Tick, ...]:
     return tuple(ticks)
 
 
-def place_favours(panel: Panel, favours: tuple[str, str], texts: list[Placed], y: float) -> float:
-    """What lies left and right of the line of no effect, on either side of it; returns where they end."""
+def place_favours(
+    panel: Panel, favours: tuple[str, str], texts: list[Placed], y: float, arrows: bool = True
+) -> tuple[float, bool]:
+    """What lies left and right of the line of no effect, on either side of it; where they end, and whether a word was cut."""
     size = panel.size
     low, high, gap = panel.low, panel.high, 0.6 * panel.size
     null = panel.axis.null
     at = 0.5 * (panel.left + panel.right) if null is None else min(max(panel.place(null), panel.left), panel.right)
-    sides = (ARROW_LEFT + favours[0], favours[1] + ARROW_RIGHT)
+    sides = (ARROW_LEFT + favours[0], favours[1] + ARROW_RIGHT) if arrows else favours
     chosen: tuple[float, tuple[tuple[str, ...], ...]] | None = None
     for count in (1, 2, 3):
         lines = tuple(in_lines(side, count, panel.width) for side in sides)
@@ -142,6 +155,7 @@ def place_favours(panel: Panel, favours: tuple[str, str], texts: list[Placed], y
         split = min(max(at, low + left + gap), high - right - gap)
         if chosen is None or abs(split - at) < abs(chosen[0] - at) - 4.0 * size:
             chosen = (split, lines)
+    cut = chosen is None
     if chosen is None:
         half = 0.5 * (high - low) - gap
         chosen = (0.5 * (low + high), tuple(wrap(side, half, panel.width) for side in sides))
@@ -149,4 +163,4 @@ def place_favours(panel: Panel, favours: tuple[str, str], texts: list[Placed], y
     for side, align, x in ((lines[0], "right", split - gap), (lines[1], "left", split + gap)):
         for i, line in enumerate(side):
             texts.append(Placed(line, x, y + (0.95 + LINE * i) * size, "right" if align == "right" else "left", size))
-    return y + LINE * size * max(len(side) for side in lines)
+    return y + LINE * size * max(len(side) for side in lines), cut

@@ -7,25 +7,34 @@ from dataclasses import dataclass, replace
 
 from metaanalysis.errors import OptionError
 from metaanalysis.plots.axis import Tick
-from metaanalysis.plots.forest_footer import Footer, footer
-from metaanalysis.plots.forest_spec import Align, Column, ColumnSet, ForestSpec, Head, Kind, Mark, Row
+from metaanalysis.plots.forest_footer import Footer, Panel, directions, footer
+from metaanalysis.plots.forest_heads import (
+    PlacedHead,
+    gap_before,
+    make_room_for_heads,
+    place_heads,
+    placed_heads,
+)
+from metaanalysis.plots.forest_spec import Align, Column, ColumnSet, ForestSpec, Kind, Mark, Row
 from metaanalysis.plots.placed import Placed, Rule, TextWidths
+from metaanalysis.plots.risk_of_bias_colours import Judgement
 from metaanalysis.plots.style import Style
-from metaanalysis.plots.wrapping import in_lines, longest_word, wrap
+from metaanalysis.plots.wrapping import wrap
 
 MM = 72.0 / 25.4
 # In ems (multiples of the font size).
 MARGIN = 0.4
-GAP = 1.15
-GAP_IN_GROUP = 0.8
-GAP_IN_HEAD = 0.6
 GAP_PANEL = 1.5
 INDENT = 0.9
 LINE = 1.22
+LIGHT = 1.3
 BASELINE = 0.36
 MOST_LINES = 4
 SHORT_NAME = 12.0
 BOLD: tuple[Kind, ...] = ("group", "pooled", "overall")
+# Rows with some space over them, but for pooled rows that follow each other.
+SPACED: tuple[Kind, ...] = ("group", "overall")
+AFTER_OVERALL: tuple[Kind, ...] = ("overall", "prediction", "sum")
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,22 @@ class PlacedMark:
 
 
 @dataclass(frozen=True)
+class PlacedLight:
+    """A judgement in its circle: the middle and the diameter."""
+
+    x: float
+    y: float
+    diameter: float
+    judgement: Judgement
+
+
+@dataclass(frozen=True)
 class ForestLayout:
-    """Everything at its place. `breaks`: heights at which vertical lines make room for a text across the panel."""
+    """Everything at its place.
+
+    breaks: heights at which vertical lines make room for a text across the panel. bands: tinted stripes, from height to height
+    over the whole width.
+    """
 
     width: float
     height: float
@@ -54,6 +77,8 @@ class ForestLayout:
     marks: tuple[PlacedMark, ...]
     ticks: tuple[Tick, ...]
     breaks: tuple[tuple[float, float], ...]
+    lights: tuple[PlacedLight, ...] = ()
+    bands: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,25 +100,41 @@ def arrange(
     width, height: points; the height follows from the rows where it is None. OptionError where nothing fits.
     """
     shortest = None
-    for plan in plans(spec, width, size, style, height is None):
-        across = Across.fit(spec, plan, widths, width)
-        if across is None:
-            continue
-        found = down(spec, plan, across, widths, width, style)
+    for shown, plan, across in fitting_plans(spec, widths, width, size, style, height is None):
+        found = down(shown, plan, across, widths, width, style)
         if height is None:
             return found
         if found.height <= height:
-            return stretched(spec, plan, across, widths, width, height, style)
+            return stretched(shown, plan, across, widths, width, height, style)
         shortest = found.height if shortest is None else min(shortest, found.height)
-    if shortest is not None and height is not None:
-        raise OptionError(
-            f"the forest plot needs {shortest / 72:.1f} inches of height and these Axes have {height / 72:.1f}: make the "
-            f"figure taller, leave out the notes (notes=False), or let forest make its own figure (ax=None)."
-        )
     raise OptionError(
-        f"the columns don't fit into a width of {width / MM:.0f} mm, even in type of {style.smallest_font:g} points: "
-        f"leave out a column (left=, right=) or make the figure wider (width_mm=)."
+        f"the forest plot needs {(shortest or 0.0) / 72:.1f} inches of height and these Axes have {(height or 0.0) / 72:.1f}: "
+        f"make the figure taller, leave out the notes (notes=False), or let forest make its own figure (ax=None)."
     )
+
+
+def fitting_plans(
+    spec: ForestSpec, widths: TextWidths, width: float, size: float, style: Style, free_height: bool
+) -> Iterator[tuple[ForestSpec, Plan, Across]]:
+    """The plans whose columns have room, in the order of preference; OptionError where there is none."""
+    none = True
+    for plan in plans(spec, width, size, style, free_height):
+        shown = replace(spec, rows=shown_rows(spec.rows, plan.columns))
+        across = Across.fit(shown, plan, widths, width)
+        if across is not None:
+            none = False
+            yield shown, plan, across
+    if none:
+        raise OptionError(
+            f"the columns don't fit into a width of {width / MM:.0f} mm, even in type of {style.smallest_font:g} points: "
+            f"leave out a column (left=, right=) or make the figure wider (width_mm=)."
+        )
+
+
+def shown_rows(rows: Sequence[Row], columns: ColumnSet) -> tuple[Row, ...]:
+    """All rows but sums whose columns aren't there."""
+    keys = {column.key for column in (*columns.left, *columns.right)} - {"study"}
+    return tuple(row for row in rows if row.kind != "sum" or keys & set(row.cells))
 
 
 def plans(spec: ForestSpec, width: float, size: float, style: Style, free_height: bool) -> Iterator[Plan]:
@@ -121,7 +162,7 @@ class Across:
     x: Mapping[str, tuple[float, float]]
     aligns: Mapping[str, Align]
     lines: tuple[Mapping[str, tuple[str, ...]], ...]
-    heads: tuple[tuple[Head, tuple[str, ...]], ...]
+    heads: tuple[PlacedHead, ...]
     margin: float
     left_block: float
     left: float
@@ -135,7 +176,7 @@ class Across:
         columns = [column for side in sides for column in side]
         lines = tuple(lines_of(row, columns, plan, widths, width) for row in spec.rows)
         needed = {column.key: content_width(spec.rows, lines, column, size, widths) for column in columns}
-        make_room_for_heads(plan.columns, needed, size, widths)
+        make_room_for_heads(plan.columns, needed, spec.manner.bold_heads, size, widths)
         x: dict[str, tuple[float, float]] = {}
         at = margin
         for i, column in enumerate(sides[0]):
@@ -151,28 +192,9 @@ class Across:
         left, right = left_block + GAP_PANEL * size, at - (GAP_PANEL if sides[1] else 0.6) * size
         if right - left < max(plan.panel_share * width, 6 * size):
             return None
-        heads = []
-        for head in plan.columns.heads:
-            low, high = span(x, head.columns)
-            heads.append((head, wrap(head.text, high - low + 0.01, lambda text: widths.width(text, size, True))))
+        heads = placed_heads(plan.columns, x, (left, right), spec.manner.bold_heads, size, widths)
         aligns = {column.key: column.align for column in columns}
-        return cls(x, aligns, lines, tuple(heads), margin, left_block, left, right)
-
-
-def span(x: Mapping[str, tuple[float, float]], keys: Sequence[str]) -> tuple[float, float]:
-    """Where the first of some columns begins and the last one ends."""
-    return min(x[key][0] for key in keys), max(x[key][1] for key in keys)
-
-
-def gap_before(side: Sequence[Column], i: int, heads: Sequence[Head]) -> float:
-    """The gap before a column, in ems: small between what belongs together."""
-    if i == 0:
-        return 0.0
-    pair = {side[i - 1].key, side[i].key}
-    together = [head.level for head in heads if pair <= set(head.columns)]
-    if not together:
-        return GAP
-    return GAP_IN_HEAD if min(together) == 0 else GAP_IN_GROUP
+        return cls(x, aligns, lines, heads, margin, left_block, left, right)
 
 
 def lines_of(
@@ -201,7 +223,7 @@ def content_width(
     rows: Sequence[Row], lines: Sequence[Mapping[str, tuple[str, ...]]], column: Column, size: float, widths: TextWidths
 ) -> float:
     """The width of the widest text in a column."""
-    widest = 0.0
+    widest = LIGHT * size if column.lights else 0.0
     for indented in (False, True):
         for bold in (False, True):
             texts = [
@@ -216,27 +238,6 @@ def content_width(
     return widest
 
 
-def make_room_for_heads(columns: ColumnSet, needed: dict[str, float], size: float, widths: TextWidths) -> None:
-    """Widen columns whose heading has a word that is wider than they are."""
-
-    def width(text: str) -> float:
-        return widths.width(text, size, True)
-
-    for head in sorted(columns.heads, key=lambda head: head.level):
-        side = columns.left if head.columns[0] in {c.key for c in columns.left} else columns.right
-        keys = [column.key for column in side if column.key in head.columns]
-        places = [i for i, column in enumerate(side) if column.key in head.columns]
-        gaps = sum(gap_before(side, i, columns.heads) for i in places[1:]) * size
-        have = sum(needed[key] for key in keys) + gaps
-        want = longest_word(head.text, width)
-        if len(wrap(head.text, max(have, want), width)) > MOST_LINES:
-            want = max(width(line) for line in in_lines(head.text, MOST_LINES, width))
-        # The column of the intervals takes what the estimates' head needs; groups share it among their columns.
-        widened = keys[-1:] if head.level == 0 else keys
-        for key in widened:
-            needed[key] += max(want - have, 0.0) / len(widened)
-
-
 def down(spec: ForestSpec, plan: Plan, across: Across, widths: TextWidths, width: float, style: Style) -> ForestLayout:
     """The vertical half of a layout."""
     size, pitch = plan.size, plan.leading * plan.size
@@ -248,26 +249,49 @@ def down(spec: ForestSpec, plan: Plan, across: Across, widths: TextWidths, width
             texts.append(Placed(line, across.margin, y + 0.85 * (size + 1.0), "left", size + 1.0, bold=True))
             y += LINE * (size + 1.0)
         y += 0.5 * size
-    y = place_heads(across, texts, rules, y, size)
+    over: tuple[Placed, ...] = ()
+    if spec.manner.directions_over and spec.axis.favours is not None:
+        end = across.right + (0.5 * size if plan.columns.right else 0.3 * size)
+        panel = Panel(spec.axis, across.left, across.right, 0.0, across.left_block + 1.0 * size, end, size, widths)
+        over = directions(panel, spec.axis.favours, spec.manner.arrows)
+        if not over:
+            spec = replace(spec, manner=replace(spec.manner, directions_over=False))
+    y = place_heads(across.heads, across.aligns, texts, rules, y, size, over)
     top = y + 0.45 * size
     rules.append(Rule(across.margin, width - across.margin, top, 0.8))
     y = top + 0.3 * size
     marks: list[PlacedMark] = []
+    lights: list[PlacedLight] = []
     breaks: list[tuple[float, float]] = []
+    bands: list[tuple[float, float]] = []
+    striped = False
     for number, (row, lines) in enumerate(zip(spec.rows, across.lines, strict=True)):
-        if number and row.kind in ("group", "overall"):
+        if (
+            number
+            and row.kind in SPACED
+            and not (row.kind == "overall" and spec.rows[number - 1].kind in AFTER_OVERALL)
+        ):
             y += 0.45 * pitch
         begin = y
         if row.text:
             y = place_running(row, across, widths, texts, breaks, y, plan, width)
         else:
             tallest = max((len(cell) for cell in lines.values()), default=1)
-            y += pitch + (tallest - 1) * LINE * size
+            y += max(pitch * row.tall, pitch + (tallest - 1) * LINE * size)
             middle = 0.5 * (begin + y)
             place_cells(row, lines, across, texts, middle, size)
             if row.mark is not None:
                 marks.append(PlacedMark(middle, row.kind, row.mark))
+            for key, judgement in row.lights.items():
+                low, high = across.x[key]
+                lights.append(PlacedLight(0.5 * (low + high), middle, LIGHT * size, judgement))
+        striped = row.kind == "study" and not striped
+        if striped:
+            bands.append((begin, y))
     bottom = y + 0.3 * pitch
+    if spec.manner.foot_rule:
+        rules += [Rule(across.margin, across.left - 0.6 * size, bottom, 0.5)]
+        rules += [Rule(across.right + 0.6 * size, width - across.margin, bottom, 0.5)] if plan.columns.right else []
     foot: Footer = footer(
         spec, across.margin, across.left_block, across.left, across.right, bottom, size, width, widths, style
     )
@@ -286,33 +310,9 @@ def down(spec: ForestSpec, plan: Plan, across: Across, widths: TextWidths, width
         tuple(marks),
         foot.ticks,
         tuple(breaks),
+        tuple(lights),
+        tuple(bands) if spec.manner.bands else (),
     )
-
-
-def place_heads(across: Across, texts: list[Placed], rules: list[Rule], y: float, size: float) -> float:
-    """Headings, standing on the line under them; returns where they end."""
-    depth: dict[str, float] = {}
-    for head, lines in across.heads:
-        if head.level == 0:
-            for key in head.columns:
-                depth[key] = LINE * size * len(lines)
-    base: dict[tuple[str, ...], float] = {}
-    tallest = max(depth.values(), default=0.0)
-    for head, lines in across.heads:
-        if head.level == 1:
-            base[head.columns] = max(depth[key] for key in head.columns) + 0.45 * size
-            tallest = max(tallest, base[head.columns] + LINE * size * len(lines))
-    end = y + tallest
-    for head, lines in across.heads:
-        low, high = span(across.x, head.columns)
-        under = base[head.columns] if head.level == 1 else 0.0
-        align: Align = "center" if head.level == 1 or len(head.columns) > 1 else across.aligns[head.columns[0]]
-        for i, line in enumerate(lines):
-            baseline = end - under - LINE * size * (len(lines) - 1 - i) - 0.25 * size
-            texts.append(Placed(line, anchor(low, high, align), baseline, align, size, bold=True))
-        if head.level == 1:
-            rules.append(Rule(low, high, end - under + 0.1 * size, 0.5))
-    return end
 
 
 def place_cells(

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
 from metaanalysis.errors import OptionError, nearest
-from metaanalysis.plots.style import DEFAULT, Style
+from metaanalysis.plots.forest_look import LOOKS, ForestLook
+from metaanalysis.plots.style import STYLES, Style
 
-# Names of columns, or a mapping of names to headings.
-Columns: TypeAlias = Sequence[str] | Mapping[str, str]
+# From what is known of a study, by name, to what a column says of it.
+ColumnFunction: TypeAlias = Callable[[Mapping[str, Any]], object]
+# Names of columns or functions, or a mapping of these to headings.
+Columns: TypeAlias = Sequence[str | ColumnFunction] | Mapping[str | ColumnFunction, str]
+PREDICTIONS = ("bar", "polygon", "density")
 
 
 @dataclass(frozen=True)
 class ForestOptions:
     """See `metaanalysis.plots.forest`, whose keywords these are."""
 
+    layout: str = "default"
     left: Columns | None = None
     right: Columns | None = None
+    risk_of_bias: Columns | None = None
+    sort: str | Sequence[str] | None = None
     groups: tuple[str, str] | None = None
     favours: tuple[str, str] | bool | None = None
     decimals: int | None = None
@@ -28,18 +35,29 @@ class ForestOptions:
     null_line: float | bool = True
     axis_label: str | None = None
     title: str = ""
-    study_heading: str = "Study"
-    prediction: bool = True
+    study_heading: str | None = None
+    prediction: bool | str | None = None
     notes: bool = True
     width_mm: float = 180.0
     font: str | None = None
     font_size: float = 8.0
-    style: Style = DEFAULT
+    style: Style | str | None = None
+    # The functions among the columns, by the names that stand for them.
+    functions: Mapping[str, ColumnFunction] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         settle = object.__setattr__
+        if not isinstance(self.layout, str) or self.layout not in LOOKS:
+            raise OptionError(
+                f"layout={self.layout!r} is not a layout.{nearest(str(self.layout), LOOKS)} "
+                f"The layouts are: {', '.join(LOOKS)}."
+            )
         for side in ("left", "right"):
-            settle(self, side, checked_columns(side, getattr(self, side)))
+            columns, functions = checked_columns(side, getattr(self, side))
+            settle(self, side, columns)
+            settle(self, "functions", {**self.functions, **functions})
+        settle(self, "risk_of_bias", checked_columns("risk_of_bias", self.risk_of_bias)[0])
+        settle(self, "sort", checked_sort(self.sort))
         settle(self, "groups", checked_pair("groups", self.groups, '("Vaccinated", "Not vaccinated")'))
         if not isinstance(self.favours, bool):
             settle(
@@ -65,14 +83,52 @@ class ForestOptions:
         for name in ("title", "study_heading", "axis_label", "font"):
             if not isinstance(getattr(self, name), str | None):
                 raise OptionError(f"{name}={getattr(self, name)!r} is not a text.")
-        for name in ("prediction", "notes"):
-            if not isinstance(getattr(self, name), bool):
-                raise OptionError(f"{name}={getattr(self, name)!r} is not a choice: it is True or False.")
-        if not isinstance(self.style, Style):
-            raise OptionError(f"style={self.style!r} is not a Style: make one, as in Style(square='#999999').")
+        if not isinstance(self.notes, bool):
+            raise OptionError(f"notes={self.notes!r} is not a choice: it is True or False.")
+        if not isinstance(self.prediction, bool | None) and self.prediction not in PREDICTIONS:
+            raise OptionError(
+                f"prediction={self.prediction!r} is not a choice.{nearest(str(self.prediction), PREDICTIONS)} "
+                f"It is {', '.join(repr(name) for name in PREDICTIONS)}, True or False."
+            )
+        if self.style is not None and not isinstance(self.style, Style) and self.style not in STYLES:
+            raise OptionError(
+                f"style={self.style!r} is not a Style: make one, as in Style(square='#999999'), or name one of "
+                f"{', '.join(repr(name) for name in STYLES)}."
+            )
+
+    def names(self, side: str) -> list[str] | None:
+        """The names of the columns of ``left``, ``right`` or ``risk_of_bias``; None where the user chose none."""
+        given = getattr(self, side)
+        return None if given is None else [str(name) for name in given]
+
+    def headings(self, side: str) -> dict[str, str]:
+        """The headings that the user gave with the columns of a side."""
+        given = getattr(self, side)
+        if not isinstance(given, Mapping):
+            return {}
+        return {str(name): str(heading) for name, heading in given.items() if heading is not None}
+
+    @property
+    def look(self) -> ForestLook:
+        """The layout itself."""
+        return LOOKS[self.layout]
+
+    @property
+    def page_style(self) -> Style | None:
+        """The colours asked for; None where the layout's own are to be taken."""
+        return STYLES[self.style] if isinstance(self.style, str) else self.style
+
+    @property
+    def prediction_shape(self) -> str:
+        """How the prediction interval is drawn: "" for not at all."""
+        if isinstance(self.prediction, str):
+            return self.prediction
+        if self.prediction is None:
+            return self.look.prediction
+        return (self.look.prediction or "bar") if self.prediction else ""
 
 
-NAMES = tuple(entry.name for entry in fields(ForestOptions))
+NAMES = tuple(entry.name for entry in fields(ForestOptions) if entry.init)
 
 
 def refuse_unknown(given: Mapping[str, Any], plot: str = "forest") -> None:
@@ -102,19 +158,37 @@ def checked_pair(option: str, value: object, example: str) -> tuple[str, str] | 
     return (value[0], value[1])
 
 
-def checked_columns(side: str, value: object) -> Columns | None:
-    """Names of columns, each once; whether they exist is for the data to say."""
+def checked_columns(side: str, value: object) -> tuple[Columns | None, dict[str, ColumnFunction]]:
+    """Names of columns, each once, and the functions among them; whether the columns exist is for the data to say."""
     if value is None:
-        return None
+        return None, {}
     if isinstance(value, str) or not isinstance(value, Sequence | Mapping):
         raise OptionError(f'{side}={value!r} must be a list of column names, as in {side}=["study", "year"].')
-    names = list(value)
-    if not all(isinstance(name, str) for name in names):
-        raise OptionError(f"{side}={value!r} must be a list of column names: each is a text.")
+    functions: dict[str, ColumnFunction] = {}
+    names: list[str] = []
+    for given in value:
+        name = given
+        if callable(given) and side != "risk_of_bias":
+            name = f"{getattr(given, '__name__', 'function')} ({side} {len(names) + 1})"
+            functions[name] = given
+        if not isinstance(name, str):
+            raise OptionError(f"{side}={value!r} must be a list of column names: each is a text.")
+        names.append(name)
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise OptionError(f"{side} names the column {twice!r} more than once.")
-    return dict(value) if isinstance(value, Mapping) else tuple(names)
+    if isinstance(value, Mapping):
+        return dict(zip(names, value.values(), strict=True)), functions
+    return tuple(names), functions
+
+
+def checked_sort(value: object) -> tuple[str, ...] | None:
+    """Names to sort by, the first first."""
+    if value is None or (isinstance(value, str) and value):
+        return None if value is None else (str(value),)
+    if isinstance(value, Sequence) and value and all(isinstance(name, str) and name for name in value):
+        return tuple(value)
+    raise OptionError(f"sort={value!r} must be the name of a column, or several, as in sort='-weight'.")
 
 
 def checked_limits(value: object, option: str = "xlim") -> tuple[float, float]:

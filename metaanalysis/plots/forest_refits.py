@@ -13,10 +13,12 @@ from metaanalysis.errors import OptionError, nearest
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.plots.forest_columns import StudyColumn as TextColumn
 from metaanalysis.plots.forest_columns import column_set, no_total
+from metaanalysis.plots.forest_notes import forest_notes
 from metaanalysis.plots.forest_options import ForestOptions
+from metaanalysis.plots.forest_order import ordered
 from metaanalysis.plots.forest_rows import Rows, given_headings
 from metaanalysis.plots.forest_spec import Column, ColumnSet, ForestSpec, Mark, Row
-from metaanalysis.plots.words import bracketed, column_texts, decimals_for, in_symbols, short_p
+from metaanalysis.plots.words import column_texts, decimals_for, in_symbols, short_p
 from metaanalysis.plots.wrapping import NO_BREAK, one_line
 from metaanalysis.results import Pooled
 from metaanalysis.results.refits import Refits
@@ -25,6 +27,7 @@ from metaanalysis.results.text import model_sentence, per_cent
 # Squares of refits weigh nothing: all have the same area, this share of the largest.
 SAME_SIZE = 0.35
 HEADINGS = {"k": "Studies", "p_value": "p", "tau2": "τ²", "i2": "I²", "q": "Q", "prediction": "Prediction interval"}
+SORTABLE = ("estimate", "se")
 QUESTIONS = {"leave-one-out": ("Left out", "None (all studies)"), "cumulative": ("Added", "All studies")}
 
 
@@ -45,14 +48,14 @@ class Numbers:
         limits = zip(
             whole_scale(base.effects, self.prediction_low), whole_scale(base.effects, self.prediction_high), strict=True
         )
-        intervals = [bracketed(float(a), float(b), base.decimals, base.log) for a, b in limits]
+        intervals = [base.interval_text(float(a), float(b)) for a, b in limits]
         found = {
             "k": [str(k) for k in self.k],
             "p_value": [short_p(float(p)) for p in self.p_value],
             "tau2": column_texts(self.tau2, most=3) if np.isfinite(self.tau2).any() else [],
             "i2": ["" if math.isnan(i2) else f"{i2:.1f}%" for i2 in self.i2.tolist()],
             "q": column_texts(self.q, most=2),
-            "prediction": ["" if text == "n/a" else text for text in intervals],
+            "prediction": ["" if text == base.look.wording.missing else text for text in intervals],
         }
         return {name: tuple(texts) for name, texts in found.items() if any(texts)}
 
@@ -65,7 +68,7 @@ def whole_scale(effects: Effects, numbers: FloatArray) -> FloatArray:
 
 def base_rows(fit: Pooled, options: ForestOptions, widths: FloatArray) -> Rows:
     """The forest of all studies, for its scale, its axis and its notes; decimals are those that the refits need."""
-    base = Rows(fit, fit, replace(options, left=None, right=None))
+    base = Rows(fit, fit, replace(options, left=None, right=None, sort=None))
     if options.decimals is None:
         base.decimals = decimals_for(widths.tolist(), base.log)
     return base
@@ -74,10 +77,16 @@ def base_rows(fit: Pooled, options: ForestOptions, widths: FloatArray) -> Rows:
 def refits_spec(refits: Refits, options: ForestOptions) -> ForestSpec:
     """One row a study left out or added, and all studies under them."""
     fit = refits.overall
+    if options.risk_of_bias:
+        raise OptionError(f"risk_of_bias does not apply to a {refits.question} forest plot: its rows are not studies.")
+    if options.sort and refits.question == "cumulative":
+        raise OptionError(
+            "sort does not apply here: the order is that of cumulative, as in cumulative(fit, by='year')."
+        )
     estimate, low, high = (whole_scale(fit.effects, x) for x in (refits.estimate, refits.ci_low, refits.ci_high))
     base = base_rows(fit, options, high - low)
     heading, everyone = QUESTIONS[refits.question]
-    if options.study_heading == "Study":
+    if options.study_heading is None:
         base.options = replace(base.options, study_heading=f"{heading}{f' (by {refits.by})' if refits.by else ''}")
 
     def with_all(name: str) -> FloatArray:
@@ -88,7 +97,10 @@ def refits_spec(refits: Refits, options: ForestOptions) -> ForestSpec:
     texts = numbers.texts(base)
     labels = tuple(one_line(label) for label in refits.label)
     rows = []
-    for i, label in enumerate(labels):
+    sortable = {"study": labels, **{name: getattr(refits, name).tolist() for name in (*SORTABLE, *names)}}
+    order = range(len(labels)) if options.sort is None else ordered(range(len(labels)), options.sort, sortable)
+    for i in order:
+        label = labels[i]
         three = (float(estimate[i]), float(low[i]), float(high[i]))
         cells = {"study": label} | base.estimate_cells(*three) | {name: column[i] for name, column in texts.items()}
         mark = None if math.isnan(three[0]) else Mark("square", *three, share=SAME_SIZE)
@@ -101,8 +113,8 @@ def refits_spec(refits: Refits, options: ForestOptions) -> ForestSpec:
     narrow = [name for name in ("i2",) if name in texts]
     choices = [(own, ["estimate", *wide]), (own, ["estimate", *narrow]), (["study"], ["estimate"])]
     sets = column_sets(base, options, texts, choices)
-    notes = (*base.notes(), *failures(refits)) if options.notes else ()
-    return ForestSpec(sets, tuple(rows), base.axis(rows), notes, options.title)
+    notes = (*forest_notes(fit, {}, (), options), *failures(refits)) if options.notes else ()
+    return ForestSpec(sets, tuple(rows), base.axis(rows), notes, options.title, base.look.manner)
 
 
 def failures(refits: Refits) -> tuple[str, ...]:
@@ -137,10 +149,10 @@ def models_spec(
         cells = {"study": titles[i], "key": key} | base.estimate_cells(*three)
         cells |= {name: column[i] for name, column in texts.items()}
         rows.append(Row("study", cells, mark=Mark("diamond", *three)))
-    if options.study_heading == "Study":
+    if options.study_heading is None:
         base.options = replace(base.options, study_heading=heading)
     some = [name for name in ("tau2", "i2") if name in texts]
-    all_of = ["prediction", *some] if "prediction" in texts and options.prediction else some
+    all_of = ["prediction", *some] if "prediction" in texts and options.prediction is not False else some
     one_name = [["study"]] if titles == list(fits) else [["study"], ["key"]]
     choices = [(left, ["estimate", *right]) for left in one_name for right in (all_of, some)]
     choices += [(one_name[-1], ["estimate", *some[:1]]), (one_name[-1], ["estimate"])]
@@ -148,7 +160,7 @@ def models_spec(
     axis = base.axis([*rows, Row("overall", mark=rows[0].mark)])
     notes = [shared_method(found)] if options.notes else []
     notes += [f"{key}: {why}" for key, why in failed.items()] if options.notes else []
-    return ForestSpec(sets, tuple(rows), axis, tuple(note for note in notes if note), options.title)
+    return ForestSpec(sets, tuple(rows), axis, tuple(note for note in notes if note), options.title, base.look.manner)
 
 
 def full_name(key: str, fit: Pooled, heading: str) -> str:
@@ -185,26 +197,27 @@ def column_sets(
     choices: Sequence[tuple[list[str], list[str]]],
 ) -> tuple[ColumnSet, ...]:
     """The columns that the user chose, or those by default."""
-    known = ["study", "estimate", *HEADINGS]
-    for name in (*(options.left or ()), *(options.right or ())):
+    known = ["study", "estimate", "interval", *HEADINGS]
+    left_given, right_given = options.names("left"), options.names("right")
+    for name in (*(left_given or ()), *(right_given or ())):
         if name not in known:
             raise OptionError(
                 f"there is no column {name!r}.{nearest(name, known)} The columns are: {', '.join(known)}."
             )
-    if options.left is not None or options.right is not None:
+    if left_given is not None or right_given is not None:
         first = choices[0]
-        left = (
-            list(options.left) if options.left is not None else [c for c in first[0] if c not in (options.right or ())]
-        )
-        right = list(options.right) if options.right is not None else [c for c in first[1] if c not in left]
+        left = [c for c in first[0] if c not in (right_given or ())] if left_given is None else left_given
+        right = [c for c in first[1] if c not in left] if right_given is None else right_given
         choices = [(left if "study" in (*left, *right) else ["study", *left], right)]
-    headings = {"key": base.options.study_heading, "estimate": f"{base.headings()['estimate']}", **HEADINGS}
-    headings |= {
-        "study": base.options.study_heading,
-        "prediction": f"{per_cent(base.whole.level)}{NO_BREAK}prediction interval",
+    heading = base.options.study_heading or ""
+    headings = {
+        "key": heading,
+        **{name: base.headings()[name] for name in ("estimate", "measure", "interval")},
+        **HEADINGS,
     }
+    headings |= {"study": heading, "prediction": f"{per_cent(base.whole.level)}{NO_BREAK}prediction interval"}
     headings |= given_headings(options)
-    names = dict.fromkeys(name for choice in choices for side in choice for name in side if name != "estimate")
+    names = dict.fromkeys(name for choice in choices for side in choice for name in side)
     columns = {
         name: TextColumn(
             Column(name, "left" if name in ("study", "key") else "right", wraps=name == "study"),
@@ -213,5 +226,7 @@ def column_sets(
             no_total,
         )
         for name in names
+        if name not in ("estimate", "interval")
     }
-    return tuple(column_set(choice, columns, headings, ("", "")) for choice in choices)
+    panel = base.titled(base.look.panel_heading)
+    return tuple(column_set(choice, columns, headings, ("", ""), panel=panel) for choice in choices)

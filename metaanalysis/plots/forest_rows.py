@@ -5,60 +5,51 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from metaanalysis.effects import Effects
-from metaanalysis.errors import OptionError
 from metaanalysis.formulas.arrays import FloatArray
-from metaanalysis.plots.axis import axis_limits
+from metaanalysis.plots.forest_axis import forest_axis, logarithmic
 from metaanalysis.plots.forest_columns import (
-    CONTROL,
-    TREATMENT,
+    LIGHTS,
     StudyColumn,
     chosen_columns,
     column_set,
+    computed_column,
+    expanded,
+    lights_column,
     no_total,
     study_column,
     weight_column,
 )
+from metaanalysis.plots.forest_notes import forest_notes, group_notes, model_name, names_of_models
 from metaanalysis.plots.forest_options import ForestOptions
+from metaanalysis.plots.forest_order import ordered
 from metaanalysis.plots.forest_spec import AxisSpec, Column, ForestSpec, Mark, Row
-from metaanalysis.plots.words import bracketed, decimals_for, fixed, in_symbols
-from metaanalysis.plots.wrapping import NO_BREAK, one_line
+from metaanalysis.plots.words import decimals_for, fixed
+from metaanalysis.plots.wrapping import one_line
 from metaanalysis.results import Pooled, Subgroups
-from metaanalysis.results.text import heterogeneity_line, model_sentence, per_cent, test_statistic
+from metaanalysis.results.forest_numbers import prediction_density
+from metaanalysis.results.text import per_cent
 
-# What is lower on the left of the line of no effect, for the measures that compare two groups.
-LOWER = {
-    "RR": "Lower risk",
-    "RD": "Lower risk",
-    "OR": "Lower odds",
-    "PETO": "Lower odds",
-    "HR": "Lower hazard",
-    "MD": "Lower mean",
-    "SMD": "Lower mean",
-    "SMDH": "Lower mean",
-    "ROM": "Lower mean",
-    "IRR": "Lower rate",
-    "IRD": "Lower rate",
-}
-PROPORTION = "one group, proportion"
-BOUNDS = {
-    "tanh": (-1.0, 1.0),
-    "square": (0.0, math.inf),
-    "freeman-tukey rate": (0.0, math.inf),
-    "square of tanh": (0.0, 1.0),
-    "cube root of alpha": (-math.inf, 1.0),
-    "log of alpha": (-math.inf, 1.0),
-}
-MOST_LEFT_OUT = 10
+# A density needs more height than a bar.
+TALL = 2.0
+EVENTS = ("events1", "events2")
+NONE: Mapping[str, Pooled] = MappingProxyType({})
 
 
-def forest_spec(result: Pooled | Subgroups, options: ForestOptions) -> ForestSpec:
-    """The forest plot of a result: studies, pooled estimates and, for subgroups, each with its own."""
+def forest_spec(
+    result: Pooled | Subgroups, options: ForestOptions, also: Mapping[str, Pooled] = NONE, name: str = ""
+) -> ForestSpec:
+    """The forest plot of a result: studies, pooled estimates and, for subgroups, each with its own.
+
+    also: further models of the same studies, a diamond each, by their names; name: that of the first. One that begins with a
+    blank, or is empty, stands for the model's own.
+    """
     whole = result.overall if isinstance(result, Subgroups) else result
-    return Rows(result, whole, options).spec()
+    return Rows(result, whole, options, also, name).spec()
 
 
 def study_rows(whole: Effects, part: Effects) -> list[int]:
@@ -78,12 +69,18 @@ def read_scale(effects: Effects, numbers: FloatArray) -> FloatArray:
 class Rows:
     """Builds the rows of one plot; holds what every row needs: scale, decimals, weights and columns."""
 
-    def __init__(self, result: Pooled | Subgroups, whole: Pooled, options: ForestOptions) -> None:
-        self.result, self.whole, self.options = result, whole, options
+    def __init__(
+        self,
+        result: Pooled | Subgroups,
+        whole: Pooled,
+        options: ForestOptions,
+        others: Mapping[str, Pooled] = NONE,
+        name: str = "",
+    ) -> None:
+        self.result, self.whole, self.options, self.look = result, whole, options, options.look
+        self.others, self.name = others, name
         self.effects = whole.effects
-        entry = self.effects.measure_entry
-        # A proportion is read from 0 to 1, though it may have been pooled by its logarithm.
-        self.log = entry.back == "exp" and entry.kind != PROPORTION
+        self.log = logarithmic(self.effects)
         low, high = self.effects.interval(whole.level)
         self.y, self.low, self.high = (read_scale(self.effects, x) for x in (self.effects.y, low, high))
         self.weights = [float(w) for w in whole.weights]
@@ -92,173 +89,208 @@ class Rows:
         self.shares = [w / largest if weighted and largest > 0 else 1.0 for w in self.weights]
         spans = [h - low for low, h in zip(self.low.tolist(), self.high.tolist(), strict=True)]
         self.decimals = decimals_for(spans, self.log) if options.decimals is None else options.decimals
+        # Where a plot has numbers below zero, a hyphen between limits would read as a minus sign.
+        self.negative = bool(not self.log and np.nanmin(np.append(self.low, 0.0)) < 0)
         self.choices = chosen_columns(self.effects, options)
-        if not weighted and options.right is None:
+        if not weighted:
             # A model of counts gives studies no weights.
-            self.choices = [(left, [name for name in right if name != "weight"]) for left, right in self.choices]
+            self.choices = [
+                (
+                    [name for name in left if name != "weight" or name in (options.names("left") or ())],
+                    [name for name in right if name != "weight" or name in (options.names("right") or ())],
+                )
+                for left, right in self.choices
+            ]
         self.columns = self.study_columns()
+        order = range(self.effects.k)
+        self.order = list(order) if options.sort is None else ordered(order, options.sort, self.sortable())
 
     def spec(self) -> ForestSpec:
         """Everything."""
-        options = self.options
+        options, look = self.options, self.look
         rows: list[Row] = []
         if isinstance(self.result, Subgroups):
             for name, fit in self.result.groups.items():
                 rows += self.group(name, fit, self.result.by)
         else:
-            rows += [self.study(i, indented=False) for i in range(self.effects.k)]
+            rows += [self.study(i, indented=False) for i in self.order]
         everyone = range(self.effects.k)
-        rows.append(self.pooled(self.whole, everyone, self.overall_label(), "overall"))
-        if options.prediction and not math.isnan(self.whole.prediction_low):
-            rows.append(self.prediction())
-        groups = options.groups or (TREATMENT, CONTROL)
-        headings = self.headings()
-        sets = tuple(column_set(choice, self.columns, headings, groups) for choice in self.choices)
-        notes = self.notes() if options.notes else ()
-        return ForestSpec(sets, tuple(rows), self.axis(rows), notes, options.title)
+        given = ["" if own.startswith(" ") else own for own in (self.name, *self.others)]
+        names = names_of_models([self.whole, *self.others.values()], given, given[0] or self.overall_label())
+        rows.append(self.pooled(self.whole, everyone, names[0], "overall"))
+        if look.sums_apart:
+            rows += self.sums(everyone, indented=False)
+        if options.prediction_shape and not math.isnan(self.whole.prediction_low):
+            rows.append(self.prediction(self.whole, options.prediction_shape))
+        for label, fit in zip(names[1:], self.others.values(), strict=True):
+            rows.append(self.pooled(fit, (), label, "overall"))
+            if options.prediction_shape and not math.isnan(fit.prediction_low):
+                rows.append(self.prediction(fit, options.prediction_shape))
+        groups = options.groups or look.groups
+        headings, own_headings = self.headings(), self.own_headings()
+        panel = self.titled(look.panel_heading)
+        sets = []
+        for choice in self.choices:
+            over = look.quantity_over_groups and not any(name in own_headings for side in choice for name in side)
+            sets.append(column_set(choice, self.columns, headings, groups, over, panel))
+        notes = forest_notes(self.result, self.others, names, options) if options.notes else ()
+        return ForestSpec(tuple(sets), tuple(rows), self.axis(rows), notes, options.title, look.manner)
 
     def study_columns(self) -> Mapping[str, StudyColumn]:
         """Every column that some choice of columns needs."""
         names = dict.fromkeys(name for left, right in self.choices for name in (*left, *right))
         found: dict[str, StudyColumn] = {}
-        headings = given_headings(self.options)
+        headings = self.own_headings()
+        letters = iter("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
         for name in names:
+            heading = headings.get(name)
             if name == "study":
                 labels = tuple(one_line(label) for label in self.effects.label)
                 found[name] = StudyColumn(Column("study", "left", wraps=True), "", labels, no_total)
             elif name == "weight":
-                found[name] = weight_column(self.weights)
-            elif name != "estimate":
-                found[name] = study_column(self.effects, name, headings.get(name))
+                found[name] = weight_column(name, self.weights, self.look.weight_heading, self.look.weight_unit)
+            elif name.startswith(LIGHTS):
+                found[name] = lights_column(
+                    self.effects, name.removeprefix(LIGHTS), next(letters, "") if heading is None else heading
+                )
+            elif name in self.options.functions:
+                found[name] = computed_column(name, self.options.functions[name], heading, self.known())
+            elif name not in ("estimate", "interval"):
+                found[name] = study_column(self.effects, name, heading)
         return MappingProxyType(found)
+
+    def known(self) -> list[Mapping[str, Any]]:
+        """What is known of each study, by name: what a function of a column is given."""
+        effects = self.effects
+        columns: dict[str, Sequence[Any]] = {}
+        if effects.source is not None:
+            columns |= {str(name): effects.column(str(name)) for name in effects.source.columns}
+        columns |= {name: np.asarray(values).tolist() for name, values in effects.inputs.items()}
+        columns |= {"study": list(effects.label), "y": effects.y.tolist(), "v": effects.v.tolist()}
+        columns |= {"se": effects.se.tolist(), "weight": self.weights}
+        columns |= {"estimate": self.y.tolist(), "low": self.low.tolist(), "high": self.high.tolist()}
+        return [{name: values[i] for name, values in columns.items()} for i in range(effects.k)]
+
+    def sortable(self) -> Mapping[str, Sequence[Any]]:
+        """What the studies may be sorted by."""
+        known = self.known()
+        return {name: [study[name] for study in known] for name in (known[0] if known else {})}
+
+    def titled(self, pattern: str) -> str:
+        """A heading with the measure, the level and the method in their places."""
+        title = self.effects.measure_entry.title
+        sentence = f"{title[:1].upper()}{title[1:]}"
+        return pattern.format(
+            measure=title,
+            Measure=sentence,
+            MEASURE=" ".join(f"{word[:1].upper()}{word[1:]}" for word in title.split(" ")),
+            level=per_cent(self.whole.level),
+            method=METHODS.get(self.whole.method, "IV"),
+            model="Random" if self.whole.model == "random" else "Fixed",
+        )
 
     def headings(self) -> Mapping[str, str]:
         """The heading of each column, the user's own first."""
         headings = {name: column.heading for name, column in self.columns.items()}
-        title = self.effects.measure_entry.title
-        headings["study"] = self.options.study_heading
-        headings["estimate"] = f"{title[:1].upper()}{title[1:]} [{per_cent(self.whole.level)}{NO_BREAK}CI]"
-        return {**headings, **given_headings(self.options)}
+        chosen = self.options.study_heading
+        headings["study"] = self.look.study_heading if chosen is None else chosen
+        headings["estimate"] = self.titled(self.look.estimate_heading)
+        own = self.own_headings()
+        headings["measure"] = own.get("estimate", self.titled("{Measure}"))
+        headings["interval"] = self.titled("{level}\u00a0CI")
+        return {**headings, **own}
+
+    def own_headings(self) -> Mapping[str, str]:
+        """The headings that the user gave, by the columns that they stand over."""
+        given = given_headings(self.options)
+        return {own: heading for name, heading in given.items() for own in expanded(self.effects, name)}
+
+    def interval_text(self, low: float, high: float) -> str:
+        """An interval in the words of the layout."""
+        return self.look.wording.interval(low, high, self.decimals, self.log, self.negative)
 
     def estimate_cells(self, estimate: float, low: float, high: float) -> dict[str, str]:
         """The estimate and its interval as texts."""
-        return {
-            "estimate": fixed(estimate, self.decimals, self.log),
-            "interval": bracketed(low, high, self.decimals, self.log),
-        }
+        return {"estimate": fixed(estimate, self.decimals, self.log), "interval": self.interval_text(low, high)}
 
     def study(self, i: int, indented: bool) -> Row:
         """One study."""
         numbers = (float(self.y[i]), float(self.low[i]), float(self.high[i]))
         cells = {name: column.texts[i] for name, column in self.columns.items()} | self.estimate_cells(*numbers)
-        return Row("study", cells, mark=Mark("square", *numbers, share=self.shares[i]), indented=indented)
+        lights = {name: column.lights[i] for name, column in self.columns.items() if i in column.lights}
+        mark = Mark("square", *numbers, share=self.shares[i])
+        return Row("study", cells, mark=mark, indented=indented, lights=lights)
 
     def pooled(self, fit: Pooled, rows: Sequence[int], label: str, kind: str) -> Row:
-        """A pooled estimate with its diamond and its totals."""
+        """A pooled estimate with its diamond and its totals; without rows it has none."""
         with np.errstate(over="ignore"):
             back = fit.back_transformed()
-        cells = {name: column.total(rows) for name, column in self.columns.items()}
+        apart = EVENTS if self.look.sums_apart else ()
+        cells = {name: column.total(rows) for name, column in self.columns.items() if rows and name not in apart}
         cells |= {"study": label} | self.estimate_cells(back.estimate, back.ci_low, back.ci_high)
-        mark = Mark("diamond", back.estimate, back.ci_low, back.ci_high)
-        return Row("overall", cells, mark=mark) if kind == "overall" else Row("pooled", cells, mark=mark, indented=True)
+        main = fit is self.whole or kind == "pooled"
+        mark = Mark("diamond" if main else "hollow", back.estimate, back.ci_low, back.ci_high)
+        if kind == "overall":
+            return Row("overall", cells, mark=mark)
+        return Row("pooled", cells, mark=mark, indented=self.look.indent)
 
-    def prediction(self) -> Row:
-        """The prediction interval, a bar under the diamond."""
+    def sums(self, rows: Sequence[int], indented: bool) -> list[Row]:
+        """Events on a row of their own."""
+        cells = {name: self.columns[name].total(rows) for name in EVENTS if name in self.columns}
+        return [Row("sum", {"study": "Total events", **cells}, indented=indented)] if cells else []
+
+    def prediction(self, fit: Pooled, shape: str) -> Row:
+        """The prediction interval under its diamond: a bar, a polygon or a density."""
         with np.errstate(over="ignore"):
-            back = self.whole.back_transformed()
+            back = fit.back_transformed()
         low, high = back.prediction_low, back.prediction_high
-        cells = {"study": "Prediction interval", "interval": bracketed(low, high, self.decimals, self.log)}
-        return Row("prediction", cells, mark=Mark("bar", back.estimate, low, high))
+        label = "Prediction interval" if fit.level == 0.95 else f"{per_cent(fit.level)} prediction interval"
+        cells = {"study": label, "interval": self.interval_text(low, high)}
+        if shape == "density":
+            found = prediction_density(fit)
+            top = float(found.density.max())
+            curve = tuple(zip(found.x.tolist(), (found.density / top).tolist(), strict=True))
+            return Row("prediction", cells, mark=Mark("density", back.estimate, low, high, curve=curve), tall=TALL)
+        return Row("prediction", cells, mark=Mark("polygon" if shape == "polygon" else "bar", back.estimate, low, high))
 
     def group(self, name: str, fit: Pooled, by: str) -> list[Row]:
         """A subgroup: its title, its studies, its diamond and its heterogeneity."""
         rows = study_rows(self.effects, fit.effects)
         title = f"{by} = {name}" if name.replace(".", "", 1).replace("-", "", 1).isdigit() else name
+        own, indent = set(rows), self.look.indent
         built = [Row("group", text=title)]
-        built += [self.study(i, indented=True) for i in rows]
-        built.append(self.pooled(fit, rows, "Subtotal", "pooled"))
+        in_order = rows if self.options.sort is None else [i for i in self.order if i in own]
+        built += [self.study(i, indented=indent) for i in in_order]
+        built.append(self.pooled(fit, rows, self.titled(self.look.subtotal), "pooled"))
+        if self.look.sums_apart:
+            built += self.sums(rows, indented=indent)
         if self.options.notes:
-            built.append(Row("note", text=heterogeneity(fit), indented=True))
+            built += [Row("note", text=text, indented=indent) for text in group_notes(fit, self.look)]
         return built
 
     def overall_label(self) -> str:
         """As in "Overall (random effects)", or the model alone where there are no subgroups."""
+        if self.look.overall:
+            return self.titled(self.look.overall)
         if isinstance(self.result, Subgroups):
             return f"Overall ({self.whole.model} effect{'s' if self.whole.model == 'random' else ''})"
-        return model_sentence(self.whole).split(",")[0]
-
-    def notes(self) -> tuple[str, ...]:
-        """What stands under the plot: heterogeneity, tests, how it was pooled, who was left out."""
-        fit = self.whole
-        found = [heterogeneity(fit)]
-        if not math.isnan(fit.p_value):
-            found.append(f"Test for overall effect: {in_symbols(test_statistic(fit.statistic, fit.df, fit.p_value))}")
-        if isinstance(self.result, Subgroups) and len(self.result.groups) > 1:
-            found.append(f"Test for subgroup differences: {in_symbols(self.result.test_sentence())}")
-        method = in_symbols(model_sentence(fit))
-        if fit.method == "inverse-variance" and fit.ci_method and fit.k > 1:
-            method += f"; confidence interval: {fit.ci_method}"
-        found.append(method)
-        left_out = [f"{label} ({reason})" for label, reason in self.effects.left_out]
-        if left_out:
-            more = f"; and {len(left_out) - MOST_LEFT_OUT} more" if len(left_out) > MOST_LEFT_OUT else ""
-            found.append(f"Left out: {'; '.join(left_out[:MOST_LEFT_OUT])}{more}")
-        return tuple(found)
+        return model_name(self.whole)
 
     def axis(self, rows: Sequence[Row]) -> AxisSpec:
         """The axis with its limits, its lines and its directions."""
-        options, entry = self.options, self.effects.measure_entry
-        null = entry.no_effect if options.null_line is True else None
-        if not isinstance(options.null_line, bool):
-            null = options.null_line
-        marks = [(row.kind, row.mark) for row in rows if row.mark is not None]
-        studies = [(m.estimate, m.low, m.high) for kind, m in marks if kind == "study"]
-        pooled = [(m.estimate, m.low, m.high) for kind, m in marks if kind != "study"]
-        bounds = (
-            (0.0, 1.0)
-            if entry.kind == PROPORTION
-            else BOUNDS.get(entry.back, (0.0 if self.log else -math.inf, math.inf))
-        )
-        low, high = options.xlim or axis_limits(studies, pooled, null, self.log, bounds)
-        if self.log and min(low, *(options.ticks or ()), high) <= 0:
-            raise OptionError(f"the axis of a {entry.title} is logarithmic: xlim and ticks lie above 0.")
-        label = options.axis_label
-        if label is None:
-            label = f"{entry.title[:1].upper()}{entry.title[1:]}{' (log scale)' if self.log else ''}"
-        estimate = next(row.mark.estimate for row in rows if row.kind == "overall" and row.mark is not None)
-        ticks = None if options.ticks is None else tuple(options.ticks)
-        return AxisSpec(self.log, low, high, label, null, estimate, self.favours(), ticks)
+        return forest_axis(self.effects, self.options, rows)
 
-    def favours(self) -> tuple[str, str] | None:
-        """What the two directions of the axis mean: as asked for; else which group is lower, which is always true."""
-        given, entry = self.options.favours, self.effects.measure_entry
-        if given is False:
-            return None
-        if isinstance(given, tuple):
-            if not entry.favours:
-                raise OptionError(
-                    f"favours does not apply to a {entry.title}: no side of its axis favours a group. "
-                    f"Name its directions in axis_label."
-                )
-            return (f"Favours {given[0]}", f"Favours {given[1]}")
-        lower = LOWER.get(entry.key)
-        named = self.options.groups or ((TREATMENT, CONTROL) if self.effects.inputs else None)
-        if not entry.favours or lower is None or named is None:
-            return None
-        return (f"{lower}: {named[0]}", f"{lower}: {named[1]}")
+
+METHODS = {
+    "inverse-variance": "IV",
+    "mantel-haenszel": "M-H",
+    "peto": "Peto",
+    "glmm": "GLMM",
+    "beta-binomial": "Beta-binomial",
+}
 
 
 def given_headings(options: ForestOptions) -> dict[str, str]:
     """Headings that the user gave with the columns."""
-    headings: dict[str, str] = {}
-    for side in (options.left, options.right):
-        if isinstance(side, Mapping):
-            headings.update(side)
-    return headings
-
-
-def heterogeneity(fit: Pooled) -> str:
-    """As in "Heterogeneity: τ² = 0.31; Q = 152.23, df = 12 (p < 0.0001); I² = 92.1%"."""
-    if fit.k < 2:
-        return "Heterogeneity: not applicable"
-    return f"Heterogeneity: {in_symbols(heterogeneity_line(fit))}"
+    lights = {f"{LIGHTS}{name}": heading for name, heading in options.headings("risk_of_bias").items()}
+    return {**options.headings("left"), **options.headings("right"), **lights}

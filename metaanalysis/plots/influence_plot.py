@@ -79,6 +79,6 @@ def influence(
     width, height = (wide, tall) if ax is None else box_in_points(ax)
     layout = arrange_influence(spec, typeface, width, height, options.font_size, options.style, measures is None)
     typeface.warn_of_missing()
-    target = new_axes(layout.width, layout.height) if ax is None else ax
+    target = new_axes(layout.width, layout.height, options.style.page) if ax is None else ax
     draw_influence(target, layout, typeface, options.style)
     return target

@@ -22,6 +22,8 @@ class Style:
         Of intervals, in points; other lines are thinner in proportion.
     leading
         Distance between two rows, as a multiple of the font size.
+    page, band
+        Of a new figure's page, and of the tinted bands that some layouts put behind every other row.
     """
 
     ink: str = "#111111"
@@ -32,6 +34,19 @@ class Style:
     smallest_font: float = 5.0
     line_width: float = 0.9
     leading: float = 1.5
+    page: str = "#ffffff"
+    band: str = "#f0f2f5"
 
 
 DEFAULT = Style()
+# On a dark page: ink is light, and the fills keep their distance from it and from the page.
+DARK = Style(
+    ink="#f0f0f0",
+    quiet="#b4b4b4",
+    square="#5b86b8",
+    diamond="#b5cdea",
+    prediction="#d9a441",
+    page="#16181c",
+    band="#23262c",
+)
+STYLES: dict[str, Style] = {"default": DEFAULT, "dark": DARK}

@@ -10,6 +10,7 @@ from metaanalysis.results.influence import Baujat, Influence
 from metaanalysis.results.location_scale import LocationScale
 from metaanalysis.results.permutation import PermutationTest
 from metaanalysis.results.pooled import BackTransformed, Interval, Pooled
+from metaanalysis.results.pooled_many import PooledMany
 from metaanalysis.results.refits import Refits
 from metaanalysis.results.regression import Regression
 from metaanalysis.results.small_study import PetPeese, SmallStudyTest
@@ -29,6 +30,7 @@ __all__ = [
     "PermutationTest",
     "PetPeese",
     "Pooled",
+    "PooledMany",
     "Refits",
     "Regression",
     "SmallStudyTest",

@@ -157,7 +157,7 @@ class Pooled:
     def tau_interval(self, level: float | None = None, method: str = "q-profile") -> Interval:
         """Confidence interval of the between-study standard deviation: the square roots of that of tau2."""
         limits = self.tau2_interval(level, method)
-        return limits._replace(low=math.sqrt(limits.low), high=math.sqrt(limits.high))
+        return limits._replace(low=math.sqrt(max(limits.low, 0.0)), high=math.sqrt(max(limits.high, 0.0)))
 
     def i2_interval(self, level: float | None = None, method: str = "q-profile") -> Interval:
         """Confidence interval of I2, in per cent: the interval of tau2, put through I2 = tau2 / (tau2 + s2)."""

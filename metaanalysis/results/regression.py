@@ -12,9 +12,13 @@ import numpy as np
 from metaanalysis.effects import Effects
 from metaanalysis.errors import OptionError, nearest
 from metaanalysis.formulas.arrays import FloatArray
+from metaanalysis.formulas.heterogeneity import h2_from_tau2, i2_from_tau2, typical_variance
 from metaanalysis.formulas.inference import quantile, two_sided_p
 from metaanalysis.formulas.regression import InformationCriteria, WaldTest, variance_inflation, wald_test
+from metaanalysis.formulas.solve import Status
+from metaanalysis.formulas.tau2_intervals import TAU2_INTERVALS
 from metaanalysis.options import PoolOptions, checked_level
+from metaanalysis.results.pooled import Interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,6 +79,48 @@ class Regression:
     def tau(self) -> float:
         """Residual between-study standard deviation."""
         return math.sqrt(self.tau2) if self.tau2 >= 0 else math.nan
+
+    def tau2_interval(self, level: float | None = None, method: str = "q-profile") -> Interval:
+        """Confidence interval of the residual between-study variance.
+
+        Parameters
+        ----------
+        level
+            By default the level of the other intervals.
+        method
+            As for `Pooled.tau2_interval`.
+
+        Returns
+        -------
+        Interval
+            NaN with a note where the studies differ less than chance allows, so that the interval is empty.
+        """
+        level = self.level if level is None else checked_level(level)
+        entry = TAU2_INTERVALS.entry(method)
+        limits = entry.function(np.asarray(self.effects.y), np.asarray(self.effects.v), self.design.X, level)
+        if Status(int(limits.high_status)) is Status.NO_SOLUTION:
+            note = "the interval is empty: the effects are more alike than their sampling variances allow"
+            return Interval(math.nan, math.nan, level, entry.title, note)
+        return Interval(float(limits.low), float(limits.high), level, entry.title)
+
+    def tau_interval(self, level: float | None = None, method: str = "q-profile") -> Interval:
+        """Confidence interval of the residual between-study standard deviation: the square roots of that of tau2."""
+        limits = self.tau2_interval(level, method)
+        return limits._replace(low=math.sqrt(max(limits.low, 0.0)), high=math.sqrt(limits.high))
+
+    def i2_interval(self, level: float | None = None, method: str = "q-profile") -> Interval:
+        """Confidence interval of I2, in per cent: the interval of tau2, put through I2 = tau2 / (tau2 + s2)."""
+        limits = self.tau2_interval(level, method)
+        s2 = typical_variance(np.asarray(self.effects.v), self.design.X)
+        low, high = (float(i2_from_tau2(np.asarray(t), s2)) for t in (limits.low, limits.high))
+        return limits._replace(low=low, high=high)
+
+    def h2_interval(self, level: float | None = None, method: str = "q-profile") -> Interval:
+        """Confidence interval of H2: the interval of tau2, put through H2 = 1 + tau2 / s2."""
+        limits = self.tau2_interval(level, method)
+        s2 = typical_variance(np.asarray(self.effects.v), self.design.X)
+        low, high = (float(h2_from_tau2(np.asarray(t), s2)) for t in (limits.low, limits.high))
+        return limits._replace(low=low, high=high)
 
     @property
     def coefficients(self) -> pd.DataFrame:

@@ -7,11 +7,17 @@ from metaanalysis.reviews.datasets import list_datasets, load_dataset, load_revi
 from metaanalysis.reviews.reproduce import reproduce
 from metaanalysis.reviews.reproduction import Reproduction, Row, Tally, tally
 from metaanalysis.reviews.review import Analysis, Printed, Review, read_review
+from metaanalysis.reviews.revman import RevManAnalysis, RevManReview
+from metaanalysis.reviews.revman_reproduction import RevManReproduction, RevManRow
 
 __all__ = [
     "Analysis",
     "Printed",
     "Reproduction",
+    "RevManAnalysis",
+    "RevManReproduction",
+    "RevManReview",
+    "RevManRow",
     "Review",
     "Row",
     "Tally",

@@ -6,18 +6,21 @@ import math
 import warnings
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 
 from metaanalysis.effects import Effects, effect_sizes, measure_named
-from metaanalysis.errors import DataError, ExcludedStudiesWarning, MetaAnalysisError, nearest
+from metaanalysis.errors import DataError, ExcludedStudiesWarning, MetaAnalysisError, OptionError, nearest
 from metaanalysis.models import meta_regression, pool, subgroups
 from metaanalysis.results import Pooled, Regression, Subgroups
 from metaanalysis.reviews.datasets import load_review, table_of
 from metaanalysis.reviews.reproduce_audit import audited
+from metaanalysis.reviews.reproduce_revman import reproduce_revman
 from metaanalysis.reviews.reproduction import Reproduction, Row
 from metaanalysis.reviews.review import Analysis, Printed, Review
+from metaanalysis.reviews.revman import RevManReview
+from metaanalysis.reviews.revman_reproduction import RevManReproduction
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,10 +29,13 @@ Result: TypeAlias = Pooled | Subgroups | Regression
 
 # What published reviews use and the engine has not got yet: such numbers are told apart, not passed over.
 _MODELS_TO_COME = {"multilevel": "a multilevel model"}
-# Papers let its lower limit fall below 0; ours is cut off there, so that the two can't be held together.
-_INTERVALS_TO_COME = {"wald": "Wald's interval of tau²"}
-# The record's names of intervals where ours differ: the profile follows the likelihood that tau2 was estimated by.
-_INTERVALS = {("profile-likelihood", "ML"): "profile-likelihood-ml"}
+# The record's names of intervals where ours differ: both follow the likelihood that tau2 was estimated by, and papers let
+# Wald's lower limit fall below 0.
+_INTERVALS = {
+    ("profile-likelihood", "ML"): "profile-likelihood-ml",
+    ("wald", "ML"): "wald-untruncated-ml",
+    ("wald", "REML"): "wald-untruncated",
+}
 
 _READ_ON_A_SCALE = ("estimate", "ci_low", "ci_high", "prediction_low", "prediction_high")
 # The powers of the unit in which they are measured; all others have none.
@@ -52,24 +58,37 @@ _OF_REGRESSION = (
 )
 
 
-def reproduce(review: Review | str) -> Reproduction:
+@overload
+def reproduce(review: RevManReview, *, tolerance: float | None = None) -> RevManReproduction: ...
+@overload
+def reproduce(review: Review | str, *, tolerance: None = None) -> Reproduction: ...
+def reproduce(
+    review: Review | RevManReview | str, *, tolerance: float | None = None
+) -> Reproduction | RevManReproduction:
     """Compute a published review again, and hold every printed number against ours.
 
     Parameters
     ----------
     review
-        A review, or the name of one that comes with the library.
+        A review, or the name of one that comes with the library; or a file of Review Manager, as `read_revman` reads it, whose
+        analyses are pooled as their authors did.
+    tolerance
+        For a file of Review Manager: how far its numbers and ours may lie apart to agree, absolutely or, above 1, relatively.
+        By default 1e-6, or half a unit of the last decimal where the file has fewer.
 
     Returns
     -------
     Reproduction
         ``rows`` (one a printed number: printed, ours at the same decimals, whether they agree and whether they should),
         ``results``, ``summary()``, ``to_frame()``. Where only summaries were published, the rows are the checks of an audit.
+        For a file of Review Manager `RevManReproduction`, with the same names.
 
     Raises
     ------
     DataError
         Where the record of the review is wrong; the message names the review, the analysis and the key.
+    OptionError
+        Where there is no review of that name, or the tolerance is given for a review that is held to its printed decimals.
 
     Notes
     -----
@@ -86,7 +105,16 @@ def reproduce(review: Review | str) -> Reproduction:
     estimate 1.24 1.24 agrees
     ci_low 1.13 1.13 agrees
     ci_high 1.36 1.36 agrees
+
+    >>> ma.reproduce(ma.read_revman(ma.example_file("invented-review.rm5"))).ok
+    True
     """
+    if isinstance(review, RevManReview):
+        return reproduce_revman(review, tolerance)
+    if tolerance is not None:
+        raise OptionError(
+            "tolerance is for files of Review Manager: the reviews that come with the library are held to their printed decimals."
+        )
     review = load_review(review) if isinstance(review, str) else review
     if review.kind == "reported":
         return audited(review)
@@ -217,8 +245,6 @@ def _of_pooled(result: Pooled | Subgroups, statistic: str, part: str, analysis: 
     if statistic == "n":
         return participants(fit.effects)
     if statistic.startswith(("tau2_ci", "i2_ci")):
-        if analysis.tau2_interval in _INTERVALS_TO_COME:
-            return _INTERVALS_TO_COME[analysis.tau2_interval]
         method = _INTERVALS.get((analysis.tau2_interval, str(fit.options.tau2)), analysis.tau2_interval) or "q-profile"
         interval = fit.i2_interval(method=method) if statistic.startswith("i2") else fit.tau2_interval(method=method)
         return interval.low if statistic.endswith("low") else interval.high

@@ -7,11 +7,12 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import metaanalysis as ma
+from metaanalysis.effects import MEASURES
 from metaanalysis.errors import DataWarning, ExcludedStudiesWarning
 
 CLEAN = {
@@ -24,6 +25,20 @@ CLEAN = {
 }  # fmt: skip
 CLEAN["OR"] = CLEAN["RD"] = CLEAN["PETO"] = CLEAN["RR"]
 CLEAN["MD"] = CLEAN["SMD"]
+
+# Something that every measure takes, by input; four studies.
+INPUTS = {
+    "events1": [4, 6, 3, 62], "n1": [123, 306, 231, 598], "events2": [11, 29, 11, 48], "n2": [139, 303, 220, 867],
+    "time1": [120.5, 300.0, 88.0, 41.0], "time2": [99.0, 310.0, 70.0, 52.5],
+    "both": [12, 40, 7, 9], "only1": [5, 9, 3, 8], "only2": [3, 14, 6, 2], "neither": [20, 33, 9, 12],
+    "events": [4, 16, 3, 22], "n": [30, 40, 25, 100], "time": [40.5, 160.0, 31.0, 98.0],
+    "mean1": [5.0, 4.9, 2.5, 1.0], "sd1": [4.7, 1.7, 3.4, 2.0], "mean2": [6.5, 6.1, 4.9, 0.5], "sd2": [3.8, 2.3, 1.6, 2.2],
+    "mean": [5.0, 4.9, 2.5, 1.0], "sd": [4.7, 1.7, 3.4, 2.0], "r": [0.3, -0.1, 0.9, 0.2],
+    "t": [2.1, -0.4, 1.3, 0.0], "predictors": [3, 2, 5, 4], "r2": [0.3, 0.1, 0.6, 0.25],
+    "alpha": [0.8, 0.92, 0.7, 0.65], "items": [10, 20, 8, 12],
+}  # fmt: skip
+OTHERS = [key for key, entry in MEASURES.items() if key not in CLEAN and entry.inputs]
+CLEAN |= {key: {name: INPUTS[name] for name in MEASURES[key].inputs} for key in OTHERS}
 
 MISSING = [None, np.nan, pd.NA, pd.NaT]
 STRANGE = [
@@ -64,10 +79,21 @@ def corrupted(draw, measure):
     return pd.DataFrame({"study": list("ABCD")} | {name: pd.Series(x, dtype=object) for name, x in columns.items()})
 
 
-@pytest.mark.parametrize("convention", ["metafor", "revman5"])
-@pytest.mark.parametrize("measure", list(CLEAN))
+@pytest.mark.parametrize("convention", ["metafor", "revman5", "stata"])
+@pytest.mark.parametrize("measure", [key for key in CLEAN if key not in OTHERS])
 @given(data=st.data())
 def test_never_a_number_without_a_word(measure, convention, data):
+    never_a_number_without_a_word(measure, convention, data)
+
+
+@pytest.mark.parametrize("measure", OTHERS)
+@settings(max_examples=15)
+@given(data=st.data())
+def test_nor_of_any_other_measure(measure, data):
+    never_a_number_without_a_word(measure, "metafor", data)
+
+
+def never_a_number_without_a_word(measure, convention, data):
     frame = data.draw(corrupted(measure))
     before = frame.copy(deep=True)
     with warnings.catch_warnings(record=True) as caught:

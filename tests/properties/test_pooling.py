@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from metaanalysis.formulas.inference import CI
 from metaanalysis.formulas.tau2 import TAU2
 from metaanalysis.formulas.tau2_interval import q_profile
+from metaanalysis.formulas.tau2_moments import generalised_moments
 from metaanalysis.formulas.weighted import inverse_variance_weights, weighted_mean
 from metaanalysis.models.numbers import pooled_numbers
 from metaanalysis.options import PoolOptions
@@ -30,7 +31,12 @@ def studies(draw, smallest=2, largest=20):
     return np.array(y), 10.0 ** np.array(v)
 
 
-every_estimator = pytest.mark.parametrize("tau2", list(TAU2))
+def generalised_q(y, v, X):
+    """GENQ, with weights that go with the studies."""
+    return generalised_moments(y, v, X, v**-0.5)
+
+
+every_estimator = pytest.mark.parametrize("tau2", [*TAU2, generalised_q])
 LOCATIONS = ("estimate", "ci_low", "ci_high", "prediction_low", "prediction_high")
 
 

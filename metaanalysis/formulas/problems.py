@@ -1,0 +1,82 @@
+"""Problems laid out for the estimators of tau2: one leading axis, anchored, with what every one of them sets out from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from metaanalysis.formulas.arrays import FloatArray, IntArray
+from metaanalysis.formulas.moments import Moments, moments
+from metaanalysis.formulas.weighted import anchor_first, residual_df
+
+
+class Problems(NamedTuple):
+    """Effects and variances (n, k), anchored for the mean; the design; the shape in front of the studies that was asked for."""
+
+    y: FloatArray
+    v: FloatArray
+    X: FloatArray | None
+    lead: tuple[int, ...]
+    df: FloatArray  # (n,): k - p
+    at_zero: Moments  # (n,) each: at tau2 = 0
+
+
+def flatten(
+    y: FloatArray, v: FloatArray, X: FloatArray | None
+) -> tuple[FloatArray, FloatArray, FloatArray | None, tuple[int, ...]]:
+    """One leading axis of problems, whatever came in; anchored for the mean. Returns y, v, X and the leading shape."""
+    if y.shape != v.shape:
+        y, v = np.broadcast_arrays(y, v)
+    lead, k = y.shape[:-1], y.shape[-1]
+    y, v = y.reshape(-1, k), v.reshape(-1, k)
+    if X is None:
+        y, v = anchor_first(y, v)
+    else:
+        X = np.broadcast_to(X, (*lead, k, X.shape[-1])).reshape(y.shape[0], k, X.shape[-1])
+    return y, v, X, lead
+
+
+def problems(y: FloatArray, v: FloatArray, X: FloatArray | None) -> Problems:
+    """The problems with their moments at tau2 = 0. y, v: (..., k); X: (..., k, p) or None."""
+    y, v, X, lead = flatten(y, v, X)
+    # A study that can't be computed with is found by the status of its problem.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return Problems(y, v, X, lead, residual_df(v != np.inf, X), moments(y, v, np.zeros(len(v)), X))
+
+
+def rows(a: FloatArray, index: IntArray) -> FloatArray:
+    """Some of the problems (n, k), in the order of the memory: blocks of many problems lie study by study."""
+    if a.flags.f_contiguous and not a.flags.c_contiguous:
+        return a.T.take(index, axis=1).T
+    return a.take(index, axis=0)
+
+
+def take(X: FloatArray | None, index: IntArray) -> FloatArray | None:
+    """The designs of some of the problems."""
+    return None if X is None else X[index]
+
+
+def those(p: Problems, index: IntArray) -> Problems:
+    """Some of the problems, in their order, each once; index: (m,) increasing."""
+    return p if index.size == len(p.v) else gathered(p, index)
+
+
+def gathered(p: Problems, index: IntArray) -> Problems:
+    """Problems in any order, as often as the index names them."""
+    at_zero = Moments(*(values[index] for values in p.at_zero))
+    return Problems(rows(p.y, index), rows(p.v, index), take(p.X, index), (index.size,), p.df[index], at_zero)
+
+
+def selection(p: Problems) -> Callable[[IntArray], tuple[FloatArray, FloatArray, FloatArray | None]]:
+    """y, v and X of the problems of an index that only ever loses some, gathered anew when it has."""
+    latest = (p.y, p.v, p.X)
+
+    def select(index: IntArray) -> tuple[FloatArray, FloatArray, FloatArray | None]:
+        nonlocal latest
+        if index.size < len(latest[1]):
+            latest = (rows(p.y, index), rows(p.v, index), take(p.X, index))
+        return latest
+
+    return select

@@ -1,0 +1,33 @@
+"""What was asked of a door: the keywords of `pool_many` that concern the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from metaanalysis.errors import DataError
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The keywords as they were given; `others` are columns by our names and options of the effect sizes."""
+
+    by: Any = None
+    y: Any = None
+    v: Any = None
+    se: Any = None
+    offsets: Any = None
+    measure: str | None = None
+    convention: str | None = None
+    method: str = "inverse-variance"
+    sorted: bool | None = None
+    label: Any = None
+    ci_level: float = 0.95
+    others: Mapping[str, Any] = field(default_factory=dict)
+
+    def refuse(self, names: tuple[str, ...], why: str) -> None:
+        """DataError where something was given that has no place here."""
+        given = [name for name in names if getattr(self, name) is not None]
+        if given:
+            raise DataError(f"{why}: leave {', '.join(given)} out.")

@@ -1,0 +1,130 @@
+"""Dask frames in, lazy Dask frames out: the groups brought together, then pooled partition by partition."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from metaanalysis.errors import DataError, MetaAnalysisWarning, OptionError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def is_dask_frame(data: object) -> bool:
+    """Whether data are a Dask frame, without importing Dask."""
+    kind = type(data)
+    return kind.__module__.partition(".")[0] == "dask" and hasattr(data, "map_partitions") and hasattr(data, "columns")
+
+
+def pool_dask(
+    frame: Any,
+    by: str | Sequence[str],
+    *,
+    sorted: bool | None = None,  # noqa: A002 - the word that pool_many uses
+    **options: Any,
+) -> Any:
+    """Pool every group of a `dask.dataframe`; nothing is computed before the answer is asked for.
+
+    Groups are pooled by `pool_many` inside the partitions, so that all rows of a group must be in one. Where the frame's
+    index is the key and its divisions are known, they are; other frames are shuffled by key.
+
+    Parameters
+    ----------
+    frame
+        A `dask.dataframe.DataFrame`, one row a study.
+    by
+        Column or columns that name the group; the index where it has that name.
+    sorted
+        True, with a single key: the partitions hold ascending keys, and only the rows at their edges are moved. The least and
+        greatest key of each partition are computed at once, and frames that are not so are refused.
+    **options
+        Those of `pool_many`; ``workers`` is 1 unless given, since Dask works on several partitions at a time.
+
+    Returns
+    -------
+    dask.dataframe.DataFrame
+        Lazy, one row a group with the columns of ``pool_many(...).to_frame()``; in the order of the keys' partitions, which
+        is that of the source only where nothing was shuffled.
+    """
+    if not isinstance(by, str | list | tuple):
+        raise DataError(
+            f'by names the key column of a Dask frame, or the columns, as in by="snp"; it was {type(by).__name__}.'
+        )
+    keys = [by] if isinstance(by, str) else list(by)
+    options["workers"] = options.get("workers") or 1
+    together = brought_together(frame, keys, sorted)
+    meta = columns_of_result(together, keys, options)
+    return together.map_partitions(pooled_partition, keys, options, meta, meta=meta, clear_divisions=True)
+
+
+def brought_together(frame: Any, keys: list[str], is_sorted: bool | None) -> Any:
+    """The frame with all rows of a group in one partition, and the keys as columns."""
+    index = frame.index.name
+    if index in keys:
+        if keys == [index] and frame.known_divisions:
+            return frame.reset_index()
+        frame = frame.reset_index()
+    for name in keys:
+        if name not in frame.columns:
+            raise DataError(
+                f"there is no column {name!r} for by.{nearest(name, map(str, frame.columns))} "
+                f"The columns are: {', '.join(map(str, frame.columns))}."
+            )
+    if not is_sorted:
+        return frame if frame.npartitions == 1 else frame.shuffle(keys)
+    if len(keys) > 1:
+        raise OptionError(
+            f"sorted=True needs a single key in a Dask frame, and there are {len(keys)}: leave sorted out, and it is shuffled."
+        )
+    check_partitions_ascend(frame, keys[0])
+    return frame.set_index(keys[0], sorted=True).reset_index()
+
+
+def check_partitions_ascend(frame: Any, key: str) -> None:
+    """DataError where a partition holds keys below those of one before it: Dask's own check overlooks some of these."""
+    empty = least_and_greatest(frame._meta[[key]])
+    limits = frame[[key]].map_partitions(least_and_greatest, meta=empty).compute()
+    for number in range(1, len(limits)):
+        before, after = limits["greatest"].iloc[number - 1], limits["least"].iloc[number]
+        if after < before:
+            raise DataError(
+                f"sorted=True, but a partition with {key} = {after!r} follows one with {key} = {before!r}: leave sorted out, and "
+                f"the frame is shuffled."
+            )
+
+
+def least_and_greatest(part: pd.DataFrame) -> pd.DataFrame:
+    """The limits of a partition's keys, in one row; in none where it has no rows."""
+    import pandas as pd
+
+    key = part.iloc[:, 0]
+    limits = {"least": key.min(), "greatest": key.max()} if len(key) else {"least": key, "greatest": key}
+    return pd.DataFrame(limits, index=range(min(1, len(key)))).astype(key.dtype)
+
+
+def columns_of_result(frame: Any, keys: list[str], options: Mapping[str, Any]) -> pd.DataFrame:
+    """The result's columns and their types, without a row: those of a made-up study."""
+    from dask.dataframe.utils import meta_nonempty  # type: ignore[attr-defined]
+
+    # Of the two rows that Dask makes up, the second has missing texts.
+    made_up = meta_nonempty(frame._meta).iloc[:1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MetaAnalysisWarning)
+        return pooled(made_up, keys, options).iloc[:0]
+
+
+def pooled_partition(
+    part: pd.DataFrame, keys: list[str], options: Mapping[str, Any], meta: pd.DataFrame
+) -> pd.DataFrame:
+    """Pool the groups of a partition, which may have none."""
+    return pooled(part, keys, options) if len(part) else meta
+
+
+def pooled(part: pd.DataFrame, keys: list[str], options: Mapping[str, Any]) -> pd.DataFrame:
+    """Pool the groups of a pandas frame."""
+    from metaanalysis.many.pooling import pool_many
+
+    answer: pd.DataFrame = pool_many(part, by=keys, **options).to_frame()
+    return answer

@@ -1,0 +1,167 @@
+"""Arrays -> studies: with keys, with offsets, as 2-D blocks, or effects that were made before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from metaanalysis.effects import Effects, as_measure, measure_named, under_convention
+from metaanalysis.effects.columns import plain_array
+from metaanalysis.effects.effects import closed
+from metaanalysis.effects.labels import Labels
+from metaanalysis.errors import DataError, OptionError
+from metaanalysis.formulas.arrays import FloatArray, IntArray
+from metaanalysis.many.asked import Asked
+from metaanalysis.many.inputs import Inputs
+from metaanalysis.many.keys import grouped, key_names
+from metaanalysis.many.studies import Studies, effect_options, keys_of_offsets, studies_of_effects, studies_of_inputs
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+
+def is_array(value: object) -> bool:
+    """Whether something holds one value a study, as arrays, lists and columns do."""
+    if isinstance(value, str | bytes | Mapping):
+        return False
+    return isinstance(value, list | tuple | np.ndarray) or (hasattr(value, "__len__") and hasattr(value, "dtype"))
+
+
+def studies_of_arrays(y: Any, v: Any, asked: Asked) -> Studies:
+    """The studies of arrays: y with v or se; by keys, by offsets, or 2-D (groups, k)."""
+    second, name = (v, "v") if v is not None else (asked.se, "se")
+    if y is None or second is None or (v is not None and asked.se is not None):
+        raise DataError("pool_many needs effect sizes and either v or se, as in pool_many(y=y, v=v, by=keys).")
+    if not (is_array(y) and is_array(second)):
+        raise DataError("y and v are names of columns only where a table is given: pool_many(table, y=…, v=…).")
+    if asked.others:
+        raise OptionError(f"there is no keyword {', '.join(map(repr, asked.others))} for arrays of effect sizes.")
+    y, second = np.asarray(y), np.asarray(second)
+    if y.shape != second.shape:
+        raise DataError(f"y has the shape {y.shape} and {name} {second.shape}: each study needs one of both.")
+    order: IntArray | None = None
+    places: IntArray | None = None
+    offsets: IntArray
+    if y.ndim == 2:
+        asked.refuse(("offsets", "label"), "in a 2-D block the rows are the groups")
+        groups = y.shape[0]
+        keys = keys_of_offsets(groups) if asked.by is None else distinct_keys(asked.by, groups)
+        y, second, offsets, places = from_block(y, second)
+    else:
+        y, second = plain_array(y, "y"), plain_array(second, name)
+        if asked.offsets is not None:
+            offsets = checked_offsets(asked.offsets, y.size)
+            groups = offsets.size - 1
+            keys = keys_of_offsets(groups) if asked.by is None else distinct_keys(asked.by, groups)
+        else:
+            frame = frame_of_keys(asked.by, y.size)
+            if y.size == 0:
+                raise DataError("y and v are empty: there is no group to pool.")
+            found = grouped(frame, key_names(frame, frame.columns), asked.sorted)
+            order, offsets, keys = found.order, found.offsets, frame[found.first]
+    entry = measure_named("GEN" if asked.measure is None else asked.measure)
+    if asked.label is not None and len(asked.label) != y.size:
+        raise DataError(f"label has {len(asked.label)} values for {y.size} studies.")
+    label = Labels(None if asked.label is None else tuple(map(str, asked.label)), y.size)
+    convention = asked.convention or "metafor"
+    data = {"y": closed(y), name: closed(second)}
+    columns = {"y": "y", name: name}
+    inputs = Inputs(entry, data, columns, label, effect_options(True, convention, {}), convention, 0.95)
+    return replace(studies_of_inputs(inputs, keys, order, offsets, None), places=places)
+
+
+def from_block(y: Any, second: Any) -> tuple[FloatArray, FloatArray, IntArray, IntArray | None]:
+    """A 2-D block (groups, k), NaN where there is no study -> studies group after group, and their places in the block."""
+    y, second = np.asarray(y, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    there = ~(np.isnan(y) | np.isnan(second))
+    offsets = np.append(0, np.cumsum(there.sum(axis=1)))
+    if there.all():
+        return y.reshape(-1).copy(), second.reshape(-1).copy(), offsets, None
+    return y[there], second[there], offsets, np.flatnonzero(there)
+
+
+def checked_offsets(offsets: Any, rows: int) -> IntArray:
+    """Offsets (groups + 1,) that rise from 0 to the number of rows."""
+    raw = np.asarray(offsets)
+    if raw.ndim != 1 or raw.size == 0 or raw.dtype.kind not in "iu":
+        raise DataError(
+            "offsets are whole numbers, one more than there are groups: group g is offsets[g] to offsets[g + 1]."
+        )
+    found = raw.astype(np.intp)
+    if found[0] != 0 or found[-1] != rows:
+        raise DataError(
+            f"offsets run from {found[0]} to {found[-1]}, and the data from 0 to {rows}: some studies would belong to no group."
+        )
+    falls = np.flatnonzero(np.diff(found) < 0)
+    if falls.size:
+        at = int(falls[0])
+        raise DataError(f"offsets fall from {found[at]} to {found[at + 1]} at place {at + 1}: they never decrease.")
+    return found
+
+
+def frame_of_keys(by: Any, n: int) -> nw.DataFrame[Any]:
+    """Keys that are arrays, one or several, as a frame."""
+    import narwhals as nw
+    import pandas as pd
+
+    if by is None:
+        raise DataError("by tells which group each study belongs to: one key a study, as in by=keys, or give offsets=.")
+    if isinstance(by, Mapping):
+        columns = {str(name): values for name, values in by.items()}
+    elif several(by):
+        columns = {f"key{i + 1}": values for i, values in enumerate(by)}
+    elif is_array(by):
+        columns = {str(getattr(by, "name", None) or "key"): by}
+    else:
+        raise DataError("by names a column only where a table is given; with arrays, give one key a study.")
+    for name, values in columns.items():
+        if len(values) != n:
+            raise DataError(f"the key {name!r} has {len(values)} values, and there are {n} of y: each needs one.")
+    return nw.from_native(pd.DataFrame({name: column(values) for name, values in columns.items()}), eager_only=True)
+
+
+def column(values: Any) -> Any:
+    """An array of one dimension, whatever held it."""
+    return values if isinstance(values, list | tuple) else np.asarray(values)
+
+
+def several(by: Any) -> bool:
+    """Whether there are several keys: a list of arrays."""
+    return isinstance(by, list | tuple) and bool(by) and all(isinstance(part, list) or is_series(part) for part in by)
+
+
+def is_series(value: object) -> bool:
+    """An array or a column, not a value and not a tuple, which may be one key."""
+    return is_array(value) and not isinstance(value, list | tuple)
+
+
+def distinct_keys(by: Any, groups: int) -> nw.DataFrame[Any]:
+    """One key a group; DataError where one comes twice."""
+    frame = frame_of_keys(by, groups)
+    if grouped(frame, key_names(frame, frame.columns)).first.size != groups:
+        raise DataError(
+            "two groups have the same key: with offsets, or a 2-D block, by has one key of its own a group."
+        )
+    return frame
+
+
+def studies_of_effects_by(effects: Effects, asked: Asked) -> Studies:
+    """The studies of `Effects`, by keys or by columns of the table that they were made from."""
+    name = effects.convention if asked.convention is None else asked.convention
+    effects = under_convention(effects, name)
+    if asked.method == "peto":
+        effects = as_measure(effects, "PETO")
+    if asked.others:
+        raise OptionError(f"these effects are computed already: leave {', '.join(asked.others)} out.")
+    by = asked.by
+    names: Sequence[str] | None = [by] if isinstance(by, str) else None
+    if isinstance(by, list | tuple) and by and effects.source is not None and set(by) <= set(effects.source.columns):
+        names = list(by)
+    if names is not None:
+        by = {column_name: effects.column(column_name) for column_name in names}
+    frame = frame_of_keys(by, effects.k)
+    found = grouped(frame, key_names(frame, frame.columns), asked.sorted)
+    return studies_of_effects(effects, frame[found.first], found.order, found.offsets)

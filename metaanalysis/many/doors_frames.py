@@ -1,0 +1,128 @@
+"""Frames of any make -> studies: which columns hold keys and data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from metaanalysis.effects import Measure, measure_named
+from metaanalysis.effects.calculate import GIVEN_NAMES, OPTION_NAMES, inputs_wanted, split_keywords
+from metaanalysis.effects.checks_of_inputs import check_variants
+from metaanalysis.effects.columns import find_column, height, labels, numeric_column, open_frame
+from metaanalysis.effects.effects import closed
+from metaanalysis.effects.zero_cells import with_stata_zero_cells
+from metaanalysis.errors import DataError, OptionError, nearest
+from metaanalysis.formulas.arrays import FloatArray
+from metaanalysis.formulas.conversions_from_tests import standard_error_from_p
+from metaanalysis.many.asked import Asked
+from metaanalysis.many.column_names import Summary, summary_columns
+from metaanalysis.many.inputs import Inputs
+from metaanalysis.many.keys import grouped, key_names
+from metaanalysis.many.studies import FROM_P, Studies, effect_options, studies_of_inputs
+from metaanalysis.options import PoolOptions, checked_level
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+LABELS = ("study", "label", "author", "slab", "Study", "Author")
+
+
+class Resolved(NamedTuple):
+    """Which columns are read: the measure, our names -> the user's, and options of the effect sizes."""
+
+    entry: Measure
+    columns: dict[str, str]
+    options: dict[str, Any]
+    summary: Summary | None
+
+
+def studies_of_frame(data: Any, asked: Asked) -> Studies:
+    """The studies of a frame; lazy ones are asked for the columns that are needed, and for no others."""
+    if asked.by is None:
+        raise DataError(
+            "by names the column, or the columns, whose values tell the meta-analyses apart, as in "
+            'by=["review", "analysis"]. For one meta-analysis use pool.'
+        )
+    frame, found = opened(data, asked)
+    if height(frame) == 0:
+        raise DataError("the table has no rows: there is no group to pool.")
+    by = key_names(frame, asked.by)
+    level = checked_level(asked.ci_level)
+    convention = asked.convention or "metafor"
+    options = effect_options(found.entry.corrected, convention, found.options)
+    check_variants(found.entry, options)
+    label = labels(frame, asked.label)
+    values = {name: closed(numeric_column(frame, column, label)) for name, column in found.columns.items()}
+    columns = found.columns
+    notes: tuple[str, ...] = ()
+    if found.summary is not None:
+        notes = (found.summary.note,)
+        if found.summary.error_is_p:
+            values["se"] = closed(errors_from_p(values))
+            columns = {**columns, "se": FROM_P}
+    groups = grouped(frame, by, asked.sorted)
+    inputs = Inputs(found.entry, values, columns, label, options, convention, level)
+    return studies_of_inputs(inputs, frame.select(by)[groups.first], groups.order, groups.offsets, frame, notes)
+
+
+def opened(data: Any, asked: Asked) -> tuple[nw.DataFrame[Any], Resolved]:
+    """The frame, and what is read of it."""
+    import narwhals as nw
+
+    lazy = nw.from_native(data, pass_through=True)
+    if not isinstance(lazy, nw.LazyFrame):
+        frame = open_frame(data)
+        return frame, resolved(list(frame.columns), asked, frame)
+    frame = lazy.head(0).collect()
+    found = resolved(list(frame.columns), asked, frame)
+    label = [asked.label] if isinstance(asked.label, str) else [name for name in LABELS if name in frame.columns][:1]
+    needed = [*key_names(frame, asked.by), *found.columns.values(), *label]
+    return lazy.select(*dict.fromkeys(needed)).collect(), found
+
+
+def resolved(have: Sequence[str], asked: Asked, frame: nw.DataFrame[Any]) -> Resolved:
+    """Which columns are read: those that were named, or have our names, or those of a table of summary statistics."""
+    entry = measure_named("GEN" if asked.measure is None else asked.measure)
+    if asked.method == "peto" and asked.measure is not None:
+        entry = measure_named("PETO")
+    given = {**asked.others, "y": asked.y, "v": asked.v, "se": asked.se}
+    refuse_unknown(asked.others, (*entry.inputs, *GIVEN_NAMES, *OPTION_NAMES, "zerocells"))
+    mapped, options = split_keywords(given, entry)
+    options = with_stata_zero_cells(options, entry)
+    summary = None if mapped or has_inputs(entry, have) else summary_columns(have)
+    if summary is not None and (not summary.is_ratio or asked.measure is None or entry.back == "exp"):
+        if summary.is_ratio and asked.measure is None:
+            entry = measure_named("OR")
+        names = {"estimate" if summary.is_ratio else "y": summary.effect, "se": summary.error}
+        return Resolved(entry, names, options, summary)
+    names = {name: mapped.get(name, name) for name in inputs_wanted(entry, have, mapped)}
+    return Resolved(entry, {name: find_column(frame, column, name) for name, column in names.items()}, options, None)
+
+
+def refuse_unknown(given: Mapping[str, Any], known: Sequence[str]) -> None:
+    """OptionError for a keyword that is no column and no option."""
+    every = (*known, *(entry.name for entry in fields(PoolOptions)))
+    for name in given:
+        if name not in known:
+            raise OptionError(
+                f"pool_many has no keyword {name!r}.{nearest(name, every)} Beside its own: columns ({', '.join(known)}) by our "
+                f"names, and the options of pool."
+            )
+
+
+def has_inputs(entry: Measure, have: Sequence[str]) -> bool:
+    """Whether the columns have the names that the measure's data, or given effects, go by."""
+    own = bool(entry.inputs) and set(entry.inputs) <= set(have)
+    return own or ("y" in have and bool({"v", "se", "ci_low"} & set(have)))
+
+
+def errors_from_p(values: dict[str, FloatArray]) -> FloatArray:
+    """Standard errors from the p-values in the place of `se`; NaN where a p-value is none, or says nothing."""
+    p = values["se"]
+    with np.errstate(all="ignore"):
+        y = np.log(values["estimate"]) if "estimate" in values else values["y"]
+        se = standard_error_from_p(y, np.where((p > 0) & (p < 1), p, np.nan))
+    return np.where(np.isfinite(se) & (se > 0), se, np.nan)

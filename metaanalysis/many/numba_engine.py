@@ -1,0 +1,111 @@
+"""The compiled engine: fused numba kernels for the common effect, DL, PM, ML and REML; the extra `fast`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from scipy import special
+
+from metaanalysis.formulas.arrays import FloatArray, IntArray
+from metaanalysis.many.columns import USUAL
+from metaanalysis.many.kernel_columns import INTERVALS, OF_RESIDUALS, PREDICTIONS, Sums, columns_of
+from metaanalysis.many.ragged import Ragged
+from metaanalysis.options import PoolOptions
+
+# The estimators that have a kernel.
+MOMENTS, GENERALISED_Q, LIKELIHOOD = ("DL",), ("PM", "EB", "PMM"), ("ML", "REML")
+# One task of a thread: few enough that its answers stay in cache, many enough that calls cost little.
+TASK_GROUPS, TASK_ROWS = 8_192, 131_072
+
+
+def supports(options: PoolOptions, columns: frozenset[str]) -> bool:
+    """Whether there are kernels for these options and columns."""
+    if options.method != "inverse-variance" or options.ci not in INTERVALS or not columns <= set(USUAL):
+        return False
+    if options.model == "common":
+        return True
+    return options.tau2 in (*MOMENTS, *GENERALISED_Q, *LIKELIHOOD) and options.prediction in (*PREDICTIONS, "none")
+
+
+def compute(
+    ragged: Ragged, options: PoolOptions, columns: frozenset[str], *, starts: str = "scan", workers: int = 1
+) -> dict[str, FloatArray]:
+    """The columns that are asked for, (groups,) each, with ``status`` and ``iterations``.
+
+    A group without a study is NaN, with the status of too few studies.
+    """
+    from metaanalysis.many import kernels
+
+    groups = ragged.offsets.size - 1
+    into: dict[str, FloatArray] = {name: np.empty(groups) for name in columns}
+    status, steps = np.empty(groups, dtype=np.intp), np.empty(groups, dtype=np.intp)
+    method = method_code(options)
+    longest = int(ragged.sizes.max(initial=0))
+    targets = goals(options, longest) if method == kernels.GENERALISED_Q else np.empty(0)
+    intervals = {options.ci, options.prediction if options.model == "random" else None}
+    residuals, spreads = not intervals.isdisjoint(OF_RESIDUALS), "kenward-roger" in intervals
+    y, v = np.ascontiguousarray(ragged.y), np.ascontiguousarray(ragged.v)
+    offsets = np.ascontiguousarray(ragged.offsets, dtype=np.intp)
+
+    def task(first: int, last: int) -> None:
+        part = slice(first, last)
+        answers = np.empty((kernels.ANSWERS, last - first))
+        kernels.pool_groups(
+            y, v, offsets, first, last, method, starts == "scan", residuals, spreads, targets, answers, status[part], steps[part]
+        )  # fmt: skip
+        # Division by zero is NaN or infinity here, as in `pool`; each thread has a state of its own.
+        with np.errstate(all="ignore"):
+            for name, values in columns_of(Sums(*answers), options, columns).items():
+                into[name][part] = values
+
+    run(task, offsets, workers)
+    answer: Mapping[str, FloatArray | IntArray] = {**into, "status": status, "iterations": steps}
+    return answer  # type: ignore[return-value]
+
+
+def method_code(options: PoolOptions) -> int:
+    """The kernels' code of what is to be estimated."""
+    from metaanalysis.many import kernels
+
+    if options.model == "common":
+        return kernels.COMMON
+    if options.tau2 in GENERALISED_Q:
+        return kernels.GENERALISED_Q
+    codes = {"DL": kernels.DERSIMONIAN_LAIRD, "ML": kernels.MAXIMUM_LIKELIHOOD, "REML": kernels.RESTRICTED_LIKELIHOOD}
+    return codes[str(options.tau2)]
+
+
+def goals(options: PoolOptions, longest: int) -> FloatArray:
+    """What Q is to be equal to, by the number of studies: its mean, or its median (PMM)."""
+    df = np.arange(longest + 1.0) - 1.0
+    if options.tau2 != "PMM":
+        return df
+    return np.asarray(2.0 * special.gammaincinv(np.where(df > 0, df, 1.0) / 2.0, 0.5))
+
+
+def tasks(offsets: IntArray) -> Iterator[tuple[int, int]]:
+    """Runs of groups of about as many rows."""
+    first, groups = 0, offsets.size - 1
+    while first < groups:
+        last = int(np.searchsorted(offsets, offsets[first] + TASK_ROWS, side="right")) - 1
+        last = min(max(last, first + 1), first + TASK_GROUPS, groups)
+        yield first, last
+        first = last
+
+
+def run(task: Callable[[int, int], None], offsets: IntArray, workers: int) -> None:
+    """Do all tasks, in threads where there are several of both."""
+    parts = list(tasks(offsets))
+    if workers <= 1 or len(parts) <= 1:
+        for first, last in parts:
+            task(first, last)
+        return
+    threads = ThreadPoolExecutor(min(workers, len(parts)), thread_name_prefix="pool_many")
+    try:
+        for future in [threads.submit(task, first, last) for first, last in parts]:
+            future.result()
+    finally:
+        # An error, or the user's interruption, waits for the tasks at hand alone.
+        threads.shutdown(wait=True, cancel_futures=True)

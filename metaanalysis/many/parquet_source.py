@@ -1,0 +1,267 @@
+"""Parquet files as one long table: which files, which columns, and batches of rows from any stretch of row groups."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import glob
+import importlib.util
+import os
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from metaanalysis.errors import DataError, OptionError, nearest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+ENDINGS = (".parquet", ".parq", ".pq")
+BUFFER = 1 << 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files laid end to end.
+
+    paths: absolute; stretches: (file, row group, rows) of every row group, in order; columns and kinds: the columns that are
+    read, and their Arrow schema as text.
+    """
+
+    paths: tuple[str, ...]
+    stretches: tuple[tuple[int, int, int], ...]
+    columns: tuple[str, ...]
+    kinds: str
+
+    @property
+    def rows(self) -> int:
+        """Of all files."""
+        return sum(rows for _, _, rows in self.stretches)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of the columns that are read."""
+        return schema_from(self.kinds)
+
+    def first_row(self, stretch: int) -> int:
+        """How many rows come before a stretch."""
+        return sum(rows for _, _, rows in self.stretches[:stretch])
+
+    def batches(
+        self, first: int, stop: int, size: int, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of stretches first to stop (that one excluded), at most `size` at a time, of the columns given (all)."""
+        import pyarrow as pa
+
+        names = list(self.columns if columns is None else columns)
+        schema = pa.schema([self.schema.field(name) for name in names])
+        for number, groups in _by_file(self.stretches[first:stop]):
+            path = self.paths[number]
+            with readable(path), opened(path) as file:
+                for batch in file.iter_batches(size, row_groups=groups, columns=names):
+                    if batch.num_rows:
+                        yield batch.select(names).cast(schema) if batch.schema != schema else batch
+
+    def place(self, row: int) -> str:
+        """A row, counted from 0 over all files, in words: counted from 1 in its own file."""
+        starts = [0, *accumulate(rows for _, _, rows in self.stretches)]
+        stretch = min(bisect_right(starts, row), len(self.stretches)) - 1
+        number = self.stretches[stretch][0]
+        begin = starts[next(at for at, (file, _, _) in enumerate(self.stretches) if file == number)]
+        return f"row {row - begin + 1:,} of {Path(self.paths[number]).name}"
+
+
+def _by_file(stretches: Iterable[tuple[int, int, int]]) -> list[tuple[int, list[int]]]:
+    """Row groups that follow each other, file by file; empty ones left out."""
+    found: list[tuple[int, list[int]]] = []
+    for number, group, rows in stretches:
+        if not rows:
+            continue
+        if not found or found[-1][0] != number:
+            found.append((number, []))
+        found[-1][1].append(group)
+    return found
+
+
+def files_of(source: Any) -> list[str]:
+    """The files that a path, a folder, a pattern or a list of them names, in the order of their names."""
+    if isinstance(source, str | os.PathLike):
+        return _files_of_one(os.fspath(source))
+    if not isinstance(source, Iterable) or isinstance(source, bytes):
+        raise DataError(
+            f"source is a {type(source).__name__}: give a file, a folder, a pattern such as 'scores/*.parquet' or a list."
+        )
+    found = [path for one in source for path in _files_of_one(os.fspath(one))]
+    if not found:
+        raise DataError("source is an empty list: give at least one Parquet file.")
+    twice = sorted({path for path in found if found.count(path) > 1})
+    if twice:
+        raise DataError(f"source names {twice[0]} twice: its studies would count double.")
+    return found
+
+
+def _files_of_one(name: str) -> list[str]:
+    if "://" in name:
+        raise DataError(f"{name} is an address: copy it to a disk, or mount it, and give the path.")
+    if os.path.isdir(name):
+        inside = (Path(folder, file) for folder, _, files in os.walk(name) for file in files)
+        found = sorted(
+            str(path.absolute())
+            for path in inside
+            # What begins with . or _ is a program's own: markers, manifests, files being written.
+            if path.suffix in ENDINGS and not any(part[0] in "._" for part in path.relative_to(name).parts)
+        )
+        if not found:
+            raise DataError(f"the folder {name} holds no file that ends in {', '.join(ENDINGS)}.")
+        return found
+    if os.path.exists(name):
+        return [os.path.abspath(name)]
+    found = sorted(os.path.abspath(path) for path in glob.glob(name, recursive=True) if os.path.isfile(path))
+    if not found:
+        raise FileNotFoundError(errno.ENOENT, "No such file, folder, or pattern that matches any", name)
+    return found
+
+
+@contextmanager
+def opened(path: str) -> Iterator[pq.ParquetFile]:
+    """A file read in small pieces: neither mapped into memory nor fetched ahead, either of which would hold all of it."""
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)
+    try:
+        yield file
+    finally:
+        file.close()
+
+
+@contextmanager
+def readable(path: str) -> Iterator[None]:
+    """Say which file it is that can't be read, and why."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as problem:
+        if isinstance(problem, OSError) and problem.errno is not None:
+            raise
+        why = str(problem).strip().split("\n")[0].rstrip(".")
+        raise DataError(
+            f"{path} can't be read as Parquet ({why}): it is something else, is damaged, or ends early. Make or copy it again."
+        ) from problem
+
+
+def source_of(paths: Sequence[str], roles: dict[str, str]) -> Source:
+    """Read what the files say of themselves.
+
+    roles: the columns that are needed, and what each is for ("by", "y", ...).
+    """
+    import pyarrow as pa
+
+    stretches: list[tuple[int, int, int]] = []
+    schemas = []
+    for number, path in enumerate(paths):
+        with readable(path), opened(path) as file:
+            about, schema = file.metadata, file.schema_arrow
+            stretches += [(number, group, about.row_group(group).num_rows) for group in range(about.num_row_groups)]
+        schemas.append(pa.schema([_plain(_field(schema, name, role, path)) for name, role in roles.items()]))
+    try:
+        schema = pa.unify_schemas(schemas, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        raise DataError(_differing(paths, schemas)) from None
+    return Source(tuple(paths), tuple(stretches), tuple(roles), schema_text(schema))
+
+
+def schema_text(schema: pa.Schema) -> str:
+    """An Arrow schema as text."""
+    return base64.b64encode(schema.serialize().to_pybytes()).decode("ascii")
+
+
+def schema_from(text: str) -> pa.Schema:
+    """The Arrow schema that a text stands for."""
+    import pyarrow as pa
+
+    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text)))
+
+
+def empty_table(path: str) -> pa.Table:
+    """The columns of a file, without a row."""
+    with readable(path), opened(path) as file:
+        return file.schema_arrow.empty_table()
+
+
+def _field(schema: pa.Schema, name: str, role: str, path: str) -> pa.Field:
+    if schema.names.count(name) == 1:
+        return schema.field(name)
+    if name in schema.names:
+        raise DataError(f"{path} has two columns named {name!r}: rename or remove one.")
+    raise DataError(
+        f"there is no column {name!r} for {role} in {path}.{nearest(name, schema.names)} "
+        f"The columns are: {', '.join(schema.names)}."
+    )
+
+
+def _plain(field: pa.Field) -> pa.Field:
+    """Without dictionaries and notes: the values themselves."""
+    import pyarrow as pa
+
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    return pa.field(field.name, kind)
+
+
+def _differing(paths: Sequence[str], schemas: Sequence[pa.Schema]) -> str:
+    """Which column has different types in which two files."""
+    first = schemas[0]
+    for path, schema in zip(paths[1:], schemas[1:], strict=True):
+        for field in first:
+            other = schema.field(field.name)
+            if other.type != field.type:
+                return (
+                    f"the column {field.name!r} is {field.type} in {paths[0]} and {other.type} in {path}: "
+                    f"make them the same type."
+                )
+    return "the columns of the files have types that do not go together."
+
+
+def limits_of(source: Source, name: str) -> list[tuple[Any, Any]] | None:
+    """The least and the greatest value of a column in each row group that has rows; None where a file does not say."""
+    limits = []
+    for number, path in enumerate(source.paths):
+        with readable(path), opened(path) as file:
+            about = file.metadata
+            names = [about.schema.column(at).path for at in range(about.num_columns)]
+            if name not in names:
+                return None
+            for file_number, group, rows in source.stretches:
+                if file_number == number and rows:
+                    found = about.row_group(group).column(names.index(name)).statistics
+                    if found is None or not found.has_min_max:
+                        return None
+                    limits.append((found.min, found.max))
+    return limits
+
+
+def check_target(target: Path, paths: Sequence[str], *, overwrite: bool) -> None:
+    """The target is a file that may be written, and none of those that are read."""
+    if str(target) in paths or (target.exists() and any(target.samefile(path) for path in paths)):
+        raise DataError(f"{target} is read and written: give another target.")
+    if target.is_dir():
+        raise IsADirectoryError(
+            errno.EISDIR, "the target is a folder: name a file in it, as in pooled.parquet", str(target)
+        )
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "the folder of the target does not exist", str(target.parent))
+    if target.exists() and not overwrite:
+        raise FileExistsError(
+            errno.EEXIST, "the target exists: name another, or overwrite it (overwrite=True)", str(target)
+        )
+
+
+def needs_pyarrow() -> None:
+    """OptionError where pyarrow is not installed."""
+    if importlib.util.find_spec("pyarrow") is None:
+        raise OptionError("Parquet files need pyarrow, which is not installed: pip install 'metaanalysis[parquet]'.")

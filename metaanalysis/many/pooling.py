@@ -1,0 +1,293 @@
+"""Pool many sets of effect sizes in one call."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from metaanalysis.conventions import convention_named, override
+from metaanalysis.diagnostics.progress import progress_bar
+from metaanalysis.effects import Effects
+from metaanalysis.effects.checks import users_line
+from metaanalysis.errors import DataError, ExcludedStudiesWarning, OptionError
+from metaanalysis.formulas.arrays import FloatArray
+from metaanalysis.formulas.inference import InferenceFunction
+from metaanalysis.formulas.prediction import PredictionFunction
+from metaanalysis.formulas.solve import Status
+from metaanalysis.formulas.tau2 import TAU2, Tau2Function
+from metaanalysis.many import engines
+from metaanalysis.many.asked import Asked
+from metaanalysis.many.blocks import cores
+from metaanalysis.many.columns import chosen_columns
+from metaanalysis.many.dask_frames import is_dask_frame, pool_dask
+from metaanalysis.many.doors import studies_of
+from metaanalysis.many.left_out import shown_reasons
+from metaanalysis.many.studies import Studies
+from metaanalysis.many.tables import compute_tables
+from metaanalysis.models.numbers import ci_title
+from metaanalysis.models.pool import fitted, settled
+from metaanalysis.options import PoolOptions
+from metaanalysis.results.pooled import Pooled
+from metaanalysis.results.pooled_many import PooledMany, RowsLeftOut
+
+# Below so many rows no progress bar is worth its flicker.
+LONG = 2_000_000
+POOL_OPTIONS = tuple(entry.name for entry in fields(PoolOptions))
+# What a group may end in, beside what a solver may.
+NO_STUDY, ONE_STUDY, NOT_DEFINED = len(Status), len(Status) + 1, len(Status) + 2
+WORDS = (
+    *(Status(code).sentence for code in range(len(Status))),
+    "no study is left",
+    "k = 1: the result is that of the one study",
+    "not defined: one group has no events (or nothing but events) in all studies together",
+)
+FAILING = frozenset({int(Status.NOT_CONVERGED), int(Status.NOT_FINITE), int(Status.NO_SOLUTION), NO_STUDY, NOT_DEFINED})
+
+
+def pool_many(
+    data: Any = None,
+    by: Any = None,
+    *,
+    y: Any = None,
+    v: Any = None,
+    measure: str | None = None,
+    offsets: Any = None,
+    model: str | None = None,
+    method: str | None = None,
+    tau2: str | Tau2Function | None = None,
+    ci: str | InferenceFunction | None = None,
+    prediction: str | PredictionFunction | None = None,
+    i2: str | None = None,
+    convention: str | None = None,
+    level: float | None = None,
+    columns: Sequence[str] | None = None,
+    sorted: bool | None = None,  # noqa: A002 - the word that frames use
+    label: str | Sequence[str] | None = None,
+    engine: str | None = None,
+    starts: str = "scan",
+    workers: int | None = None,
+    progress: bool | None = None,
+    **columns_and_options: Any,
+) -> PooledMany:
+    """Pool many sets of studies, each on its own, by the formulas of `pool`: from a handful to millions.
+
+    Parameters
+    ----------
+    data
+        A table with a row a study: pandas, Polars (lazy too), PyArrow, a DuckDB relation, anything with
+        ``__arrow_c_stream__``, a Dask frame, or a dict of columns; `Effects`; or a pair ``(y, v)`` of arrays: one value a
+        study, or 2-D with a group a row, NaN where there is no study. A lazy table is asked for the columns that are needed
+        alone.
+    by
+        The key columns, one name or several; with arrays the keys themselves, one a study (an array, several in a list or in
+        a dict by name), or one a group with `offsets` or a 2-D block. Groups keep the order in which they first appear.
+    y, v
+        Columns (or arrays) of effect sizes and sampling variances; ``se=``, or ``ci_low= ci_high=``, in place of `v`. Where
+        nothing is named and there are no such columns, those of genomics' tables are understood: ``BETA`` or ``B`` with ``SE``,
+        ``Effect`` with ``StdErr`` (METAL), ``OR`` with ``SE`` of its logarithm (PLINK), or either with ``P`` (the standard error
+        is then that of a normal test); ``notes`` says so. Alleles are not looked at: align them first.
+    measure
+        Computes effect sizes of the table's data, as `effect_sizes` does, in one call for all rows; columns by our names where
+        yours differ, as in ``events1="tpos"``.
+    offsets
+        With arrays whose groups lie end to end: group g is ``offsets[g]`` to ``offsets[g + 1]``.
+    model, method, tau2, ci, prediction, i2, convention, level
+        As for `pool`; ``method`` may be ``inverse-variance``, ``mantel-haenszel`` or ``peto``.
+    columns
+        The numbers to compute, by the names of `Pooled`, and Q-profile limits ``tau2_low tau2_high tau_low tau_high i2_low
+        i2_high h2_low h2_high``; by default all those of `Pooled`. Fewer are quicker.
+    sorted
+        True where the rows of a group lie together, which is then held to; by default it is looked at.
+    label
+        The column that names the studies, for ``many[key]``.
+    engine
+        ``numpy``, or ``numba`` with the extra ``fast``; by default the compiled one where it is installed and has the options.
+    starts
+        For REML and ML: ``scan`` finds the highest of several maxima, as `pool` does; ``one`` is quicker and may miss it.
+    workers
+        Threads; by default as many as there are cores.
+    progress
+        Whether to show a progress bar; by default on a terminal and for long work.
+    **columns_and_options
+        Other columns by our names, options of `effect_sizes` such as ``add=0.25``, and of `pool` such as ``corrected_tables``.
+
+    Returns
+    -------
+    PooledMany
+        ``to_frame()`` has one row a group, in the kind of frame that came in; ``many[key]`` is that group's `Pooled`. Of a
+        Dask frame a lazy Dask frame with those rows.
+
+    Raises
+    ------
+    DataError
+        Where keys are missing, or come back though the rows were said to be sorted; the message names column and row.
+    OptionError
+        Where an option has no such value.
+
+    Notes
+    -----
+    A study whose numbers are missing or impossible (NaN, infinite, a variance that is not positive, more events than people) is
+    left out with a warning for all of them; ``many.excluded`` lists each with its reason. A group with nothing left, or without an
+    answer, is NaN and says why in ``status``; ``many.failed`` lists them. No group can harm another.
+
+    Examples
+    --------
+    >>> import metaanalysis as ma
+    >>> import pandas as pd
+    >>> bcg = ma.load_dataset("bcg")
+    >>> many = ma.pool_many(bcg, by="alloc", measure="RR", tau2="DL", columns=["k", "estimate", "se", "tau2"])
+    >>> many.to_frame().round(3)
+            alloc  k  estimate     se   tau2     status  iterations
+    0      random  7    -1.004  0.362  0.763  converged           0
+    1   alternate  2    -0.541  0.282  0.133  converged           0
+    2  systematic  4    -0.439  0.313  0.285  converged           0
+    >>> many["random"]
+    <Pooled: log risk ratio -1.004 (95% CI -1.714 to -0.2944), random model, k = 7>
+
+    References
+    ----------
+    Evangelou E, Ioannidis JPA (2013). Meta-analysis methods for genome-wide association studies and beyond. Nature Reviews
+    Genetics 14, 379-389.
+    """
+    given = {
+        "model": model,
+        "method": method,
+        "tau2": tau2,
+        "ci": ci,
+        "prediction": prediction,
+        "i2": i2,
+        "level": level,
+    }
+    if is_dask_frame(data):
+        asked_too = {"y": y, "v": v, "measure": measure, "offsets": offsets, "label": label, "convention": convention}
+        ways = {"columns": columns, "engine": engine, "starts": starts, "workers": workers}
+        lazy = {**given, **asked_too, **ways, **columns_and_options}
+        return pool_dask(data, by, sorted=sorted, **lazy)  # type: ignore[no-any-return]
+    own = {name: columns_and_options.pop(name) for name in POOL_OPTIONS if name in columns_and_options}
+    options, convention = pool_options(data, convention, {**given, **own})
+    wanted = chosen_columns(columns)
+    asked = Asked(
+        by=by,
+        y=y,
+        v=v,
+        se=columns_and_options.pop("se", None),
+        offsets=offsets,
+        measure=measure,
+        convention=convention,
+        method=options.method,
+        sorted=sorted,
+        label=label,
+        ci_level=columns_and_options.pop("ci_level", 0.95),
+        others=columns_and_options,
+    )
+    studies = studies_of(data, asked)
+    warn_of_left_out(studies)
+    return pooled_many(studies, options, convention, wanted, engine, starts, workers, progress)
+
+
+def pool_options(data: Any, convention: str | None, given: dict[str, Any]) -> tuple[PoolOptions, str]:
+    """The options that are settled, and the convention's name."""
+    usual = data.convention if isinstance(data, Effects) else "metafor"
+    name = usual if convention is None else convention
+    if isinstance(given["tau2"], str) and given["tau2"].upper() == "GENQ":
+        raise OptionError("tau2='GENQ' takes weights of each study's own, which pool_many has no place for: use pool.")
+    options = settled(override(convention_named(name).pool, given), given)
+    if options.method in ("glmm", "beta-binomial"):
+        raise OptionError(
+            f"pool_many pools by inverse variance, Mantel-Haenszel and Peto; method={options.method!r} is fitted one "
+            f"meta-analysis after the other: use pool."
+        )
+    return options, name
+
+
+def pooled_many(
+    studies: Studies,
+    options: PoolOptions,
+    convention: str,
+    wanted: Sequence[str],
+    engine: str | None,
+    starts: str,
+    workers: int | None,
+    progress: bool | None,
+) -> PooledMany:
+    """The result for checked studies and settled options."""
+    ragged = studies.ragged
+    threads = checked_workers(workers)
+    names = frozenset(wanted)
+    show = progress if progress is not None or ragged.y.size >= LONG else False
+    by_counts = options.method != "inverse-variance"
+    name = "numpy" if by_counts else engines.chosen_engine(engine, options, names)
+    with progress_bar(ragged.y.size, "studies", show) as advance:
+        if by_counts:
+            found = compute_tables(
+                ragged, studies.counts, studies.measure, studies.options, options, names, threads, advance
+            )
+        else:
+            found = engines.compute(
+                ragged, options, names, engine=name, starts=starts, workers=threads, advance=advance
+            )
+    codes = np.asarray(found["status"], dtype=np.intp)
+    sizes = ragged.sizes
+    few = codes == Status.TOO_FEW_STUDIES
+    codes = np.where(few & (sizes == 1), ONE_STUDY, codes)
+    if by_counts:
+        codes = np.where(codes == Status.NOT_FINITE, NOT_DEFINED, codes)
+    codes = np.where(sizes == 0, NO_STUDY, codes)
+    rows, groups = studies.left_out()
+    shown = None if studies.places is None else studies.places[rows]
+
+    def one(group: int) -> Pooled:
+        if sizes[group] == 0:
+            mine = rows[groups == group]
+            why = f", the first because {studies.reasons.sentence(int(mine[0]))}" if mine.size else ""
+            raise DataError(f"no study of this group is left: {mine.size} were left out{why}.")
+        return fitted(studies.one(group), options, convention)
+
+    return PooledMany(
+        columns={column: np.asarray(found[column]) for column in wanted},
+        k=sizes,
+        iterations=np.asarray(found["iterations"], dtype=np.intp),
+        measure=studies.measure,
+        options=options,
+        convention=convention,
+        engine=name,
+        key_frame=studies.keys,
+        codes=codes,
+        words=WORDS,
+        failing=FAILING,
+        pool_one=one,
+        left_out=RowsLeftOut(rows, groups, studies.reasons.sentence, shown),
+        notes=studies.notes,
+        tau2_method=TAU2.entry(options.tau2).title if options.model == "random" else "",
+        ci_method=ci_title(options.ci),
+    )
+
+
+def checked_workers(workers: int | None) -> int:
+    """How many threads."""
+    if workers is None:
+        return cores()
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise OptionError(f"workers={workers!r} is not a number of threads: it is a whole number from 1 upward.")
+    return workers
+
+
+def warn_of_left_out(studies: Studies) -> None:
+    """One warning for all studies that were left out."""
+    if not studies.reasons.any:
+        return
+    rows: FloatArray | Any = studies.reasons.rows
+    places = rows if studies.places is None else studies.places[rows]
+    by_row = dict(zip(rows.tolist(), places.tolist(), strict=True)) if rows.size < 10 else {}
+    shown = shown_reasons(studies.reasons, lambda row: f"row {by_row.get(row, row) + 1}")
+    more = "; …" if rows.size > 3 else ""
+    total = studies.reasons.codes.size
+    warnings.warn(
+        f"{rows.size:,} of {total:,} studies left out ({shown}{more}). See .excluded.",
+        ExcludedStudiesWarning,
+        stacklevel=users_line(),
+    )

@@ -1,0 +1,157 @@
+"""What every door ends in: studies checked, group after group, with the way back to where they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from metaanalysis.conventions import convention_named, override
+from metaanalysis.effects import Effects, effects_from_arrays
+from metaanalysis.effects.calculate import from_inputs
+from metaanalysis.effects.effects import closed
+from metaanalysis.errors import DataError
+from metaanalysis.formulas.arrays import FloatArray, IntArray
+from metaanalysis.many.inputs import Inputs, effects_of_rows
+from metaanalysis.many.left_out import Reasons
+from metaanalysis.many.ragged import Ragged
+from metaanalysis.options import EffectOptions
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+COUNTS = ("events1", "n1", "events2", "n2")
+
+
+@dataclass(frozen=True)
+class Studies:
+    """Studies to be pooled.
+
+    `rows` are the places of the kept studies in the user's table (None where all are kept and lie as they are); `keys` has one
+    row a group; `counts` holds two groups' counts of the kept studies where they are known; `one` makes the effects of a
+    group; `all_offsets` and `order` are the groups before anyone was left out; `places` are where the rows stand in a 2-D block.
+    """
+
+    ragged: Ragged
+    rows: IntArray | None
+    keys: nw.DataFrame[Any]
+    measure: str
+    options: EffectOptions
+    convention: str
+    one: Callable[[int], Effects]
+    reasons: Reasons
+    order: IntArray | None
+    all_offsets: IntArray
+    counts: Mapping[str, FloatArray] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    places: IntArray | None = None
+
+    def left_out(self) -> tuple[IntArray, IntArray]:
+        """The rows that were left out, and the group of each."""
+        rows = self.reasons.rows
+        place = rows
+        if self.order is not None:
+            where = np.empty(self.order.size, dtype=np.intp)
+            where[self.order] = np.arange(self.order.size)
+            place = where[rows]
+        return rows, np.searchsorted(self.all_offsets, place, side="right") - 1
+
+
+def arranged(
+    y: FloatArray, v: FloatArray, reasons: Reasons, order: IntArray | None, offsets: IntArray
+) -> tuple[Ragged, IntArray | None]:
+    """The studies that are kept, group after group, and their rows (None where all are kept and lie as they are)."""
+    if not reasons.any:
+        if order is None:
+            return Ragged(y, v, offsets), None
+        return Ragged(y[order], v[order], offsets), order
+    kept = reasons.kept if order is None else reasons.kept[order]
+    rows = np.flatnonzero(kept) if order is None else order[kept]
+    return Ragged(y[rows], v[rows], np.append(0, np.cumsum(kept))[offsets]), rows
+
+
+def studies_of_inputs(
+    inputs: Inputs,
+    keys: nw.DataFrame[Any],
+    order: IntArray | None,
+    offsets: IntArray,
+    source: nw.DataFrame[Any] | None,
+    notes: tuple[str, ...] = (),
+) -> Studies:
+    """The studies of a table's columns, computed in one call."""
+    y, v, reasons = effects_of_rows(inputs, order, offsets)
+    ragged, rows = arranged(y, v, reasons, order, offsets)
+    counts = {}
+    if set(COUNTS) <= set(inputs.data):
+        counts = {name: inputs.data[name] if rows is None else inputs.data[name][rows] for name in COUNTS}
+
+    def one(group: int) -> Effects:
+        at = member_rows(ragged.offsets, rows, group)
+        if inputs.columns.get("se", "se") == FROM_P:
+            return effects_from_arrays(y[at], v[at], inputs.entry.key, inputs.label.take(at).texts)
+        values = {name: closed(x[at]) for name, x in inputs.data.items()}
+        label = inputs.label.take(at)
+        return from_inputs(
+            inputs.entry, values, inputs.columns, label, inputs.options, inputs.convention, inputs.level, source, at
+        )
+
+    entry = inputs.entry
+    return Studies(
+        ragged, rows, keys, entry.key, inputs.options, inputs.convention, one, reasons, order, offsets, counts, notes
+    )
+
+
+# What a standard error that comes from a p-value is called, where a message names its column.
+FROM_P = "the standard error from the p-value"
+
+
+def member_rows(offsets: IntArray, rows: IntArray | None, group: int) -> IntArray:
+    """The rows of a group's kept studies."""
+    at = np.arange(offsets[group], offsets[group + 1])
+    return at if rows is None else rows[at]
+
+
+def studies_of_effects(effects: Effects, keys: nw.DataFrame[Any], order: IntArray | None, offsets: IntArray) -> Studies:
+    """The studies of effects that were made before."""
+    reasons = Reasons.none(effects.k)
+    ragged, rows = arranged(np.asarray(effects.y), np.asarray(effects.v), reasons, order, offsets)
+
+    def one(group: int) -> Effects:
+        keep = np.zeros(effects.k, dtype=np.bool_)
+        keep[member_rows(offsets, rows, group)] = True
+        return effects.subset(keep)
+
+    counts = {}
+    if set(COUNTS) <= set(effects.inputs):
+        counts = {name: effects.inputs[name] if rows is None else effects.inputs[name][rows] for name in COUNTS}
+    return Studies(
+        ragged,
+        rows,
+        keys,
+        effects.measure,
+        effects.options,
+        effects.convention,
+        one,
+        reasons,
+        order,
+        offsets,
+        counts,
+    )
+
+
+def effect_options(corrected: bool, convention: str, given: Mapping[str, Any]) -> EffectOptions:
+    """The options of effect sizes: the convention's, but for those that were given."""
+    options = override(convention_named(convention).effects, given)
+    return options if corrected or given.get("add") is not None else override(options, {"add": 0.0})
+
+
+def keys_of_offsets(groups: int) -> nw.DataFrame[Any]:
+    """Keys for groups that have none: 0, 1, 2, …, in a column called group."""
+    import narwhals as nw
+    import pandas as pd
+
+    if groups == 0:
+        raise DataError("there is no group to pool.")
+    return nw.from_native(pd.DataFrame({"group": np.arange(groups)}), eager_only=True)

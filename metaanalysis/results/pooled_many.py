@@ -1,0 +1,288 @@
+"""The result of pooling many sets of effect sizes: one row of numbers a group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from metaanalysis.effects import measure_named
+from metaanalysis.errors import OptionError, nearest
+from metaanalysis.formulas.arrays import FloatArray, IntArray
+from metaanalysis.options import PoolOptions
+from metaanalysis.results.pooled import Pooled
+from metaanalysis.results.text import number, per_cent
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+ON_ANALYSIS_SCALE = ("estimate", "ci_low", "ci_high", "prediction_low", "prediction_high")
+# So many rows a summary shows.
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class RowsLeftOut:
+    """The rows that were left out, in their order: which (from 0), the group of each, and why (a function of the row)."""
+
+    rows: IntArray
+    groups: IntArray
+    reason: Callable[[int], str] = field(repr=False)
+    shown_rows: IntArray | None = None
+
+    def __len__(self) -> int:
+        return int(self.rows.size)
+
+
+@dataclass(frozen=True, eq=False)
+class PooledMany:
+    """Many pooled estimates, one row a group. Made by `pool_many`.
+
+    A column that was asked for is an attribute too: ``many.estimate`` is an array, one value a group.
+
+    Attributes
+    ----------
+    columns
+        The numbers that were asked for, by the names of `Pooled`, one value a group, on the scale of analysis.
+    k
+        How many studies of each group were pooled.
+    iterations
+        How many steps each estimate of tau2 took.
+    names
+        The key columns.
+    measure, model, method, level
+        What was pooled, and how.
+    options, convention
+        All choices, as `pool` takes them.
+    engine
+        What computed them: ``numpy`` or ``numba``.
+    tau2_method, ci_method
+        Their titles.
+    notes
+        What was taken for what, where names of columns had to be understood: sentences.
+    """
+
+    columns: Mapping[str, FloatArray] = field(repr=False)
+    k: IntArray
+    iterations: IntArray
+    measure: str
+    options: PoolOptions = field(repr=False)
+    convention: str
+    engine: str
+    key_frame: nw.DataFrame[Any] = field(repr=False)
+    codes: IntArray = field(repr=False)
+    words: Sequence[str] = field(repr=False)
+    failing: frozenset[int] = field(repr=False)
+    pool_one: Callable[[int], Pooled] = field(repr=False)
+    left_out: RowsLeftOut = field(repr=False)
+    notes: tuple[str, ...] = ()
+    tau2_method: str = ""
+    ci_method: str = ""
+
+    def __post_init__(self) -> None:
+        for values in (*self.columns.values(), self.k, self.iterations, self.codes):
+            values.flags.writeable = False
+
+    def __getattr__(self, name: str) -> FloatArray:
+        columns = self.__dict__.get("columns", {})
+        if name in columns:
+            return columns[name]  # type: ignore[no-any-return]
+        known = f" Of the numbers there are: {', '.join(columns)}. Ask for others by columns=[…]." if columns else ""
+        raise AttributeError(f"this result has no {name!r}.{known}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The key columns."""
+        return tuple(self.key_frame.columns)
+
+    @property
+    def model(self) -> str:
+        """``random`` or ``common``."""
+        return self.options.model
+
+    @property
+    def method(self) -> str:
+        """How the studies were pooled, such as ``inverse-variance``."""
+        return self.options.method
+
+    @property
+    def level(self) -> float:
+        """Of the intervals."""
+        return self.options.level
+
+    def __len__(self) -> int:
+        return int(self.k.size)
+
+    @cached_property
+    def keys(self) -> tuple[Any, ...]:
+        """The groups' keys, in the order in which they first appeared: values, or tuples of them where there are several."""
+        columns = [self.key_frame[name].to_list() for name in self.names]
+        return tuple(columns[0]) if len(columns) == 1 else tuple(zip(*columns, strict=True))
+
+    @cached_property
+    def _places(self) -> dict[Any, int]:
+        return {key: place for place, key in enumerate(self.keys)}
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.keys)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._places
+
+    def __getitem__(self, key: Any) -> Pooled:
+        """One group as an ordinary result of `pool`, with its studies: pooled anew when it is asked for."""
+        try:
+            place = self._places[key]
+        except (KeyError, TypeError):
+            texts = [str(known) for known in self.keys[:1000]]
+            raise KeyError(
+                f"there is no group {key!r} by {', '.join(self.names)}.{nearest(str(key), texts)} The first is {self.keys[0]!r}."
+            ) from None
+        return self.pool_one(place)
+
+    @property
+    def status(self) -> list[str]:
+        """How each group ended, in words."""
+        return [self.words[code] for code in self.codes.tolist()]
+
+    @property
+    def failures(self) -> IntArray:
+        """The places of the groups that have no answer."""
+        return np.flatnonzero(np.isin(self.codes, sorted(self.failing)))
+
+    @property
+    def failed(self) -> Any:
+        """The groups that have no answer, in the kind of frame that came in: keys, k and status."""
+        places = self.failures
+        return self._framed({"k": self.k}, places)
+
+    @property
+    def excluded(self) -> Any:
+        """The studies that were left out, in the kind of frame that came in: row (counted from 1), the group's keys, reason."""
+        import narwhals as nw
+
+        keys = self.key_frame[self.left_out.groups]
+        made_by = self.key_frame.implementation
+        shown = self.left_out.rows if self.left_out.shown_rows is None else self.left_out.shown_rows
+        rows = nw.new_series("row", shown + 1, nw.Int64, backend=made_by)
+        reasons = [self.left_out.reason(row) for row in self.left_out.rows.tolist()]
+        texts = nw.new_series("reason", reasons, nw.String, backend=made_by)
+        if made_by.is_pandas_like():
+            return pandas_frame([rows, *(keys[name] for name in keys.columns), texts])
+        return keys.with_columns(rows, texts).select("row", *self.names, "reason").to_native()
+
+    def to_frame(self) -> Any:
+        """One row a group, in the kind of frame that came in (pandas for arrays): keys, numbers, status and iterations.
+
+        Numbers are on the scale of analysis (log for ratios); `back_transformed` gives the other.
+        """
+        return self._framed(self._numbers())
+
+    def back_transformed(self) -> Any:
+        """Estimates and limits on the scale on which the measure is read, such as risk ratios: a frame as of `to_frame`.
+
+        Raises
+        ------
+        OptionError
+            For Freeman and Tukey's measures, whose way back takes the studies' sizes: ``many[key].back_transformed()`` has them.
+        """
+        entry = measure_named(self.measure)
+        if entry.size is not None:
+            raise OptionError(
+                f"the way back from {entry.analysis_scale} takes the sizes of a group's studies: use "
+                f"many[key].back_transformed(), group by group."
+            )
+        have = [name for name in ON_ANALYSIS_SCALE if name in self.columns]
+        return self._framed({name: entry.back_transform(self.columns[name]) for name in have})
+
+    def _numbers(self) -> dict[str, FloatArray | IntArray]:
+        return {name: self.k if name == "k" else values for name, values in self.columns.items()}
+
+    def _framed(self, numbers: Mapping[str, FloatArray | IntArray], places: IntArray | None = None) -> Any:
+        """Keys, numbers, status and, of all groups, iterations; of some groups, or all."""
+        import narwhals as nw
+
+        keys = self.key_frame if places is None else self.key_frame[places]
+        made_by = keys.implementation
+        every = numbers if places is not None else {**numbers, "iterations": self.iterations}
+        columns: list[nw.Series[Any]] = [
+            nw.Series.from_numpy(name, np.array(values if places is None else values[places]), backend=made_by)
+            for name, values in every.items()
+        ]
+        codes = self.codes if places is None else self.codes[places]
+        # The sentences are few: made once, and taken as often as they are needed.
+        words = nw.new_series("status", list(self.words), nw.String, backend=made_by)[codes]
+        before = [series for series in columns if series.name != "iterations"]
+        after = [series for series in columns if series.name == "iterations"]
+        if not keys.implementation.is_pandas_like():
+            return keys.with_columns(*before, words, *after).to_native()
+        return pandas_frame([keys[name] for name in keys.columns] + [*before, words, *after])
+
+    def summary(self) -> str:
+        """What was pooled, how many groups have no answer, and the first of them."""
+        entry = measure_named(self.measure)
+        title = f"{len(self):,} meta-analyses by {', '.join(self.names)}: {entry.analysis_scale}"
+        least, most = int(self.k.min(initial=self.k.max(initial=0))), int(self.k.max(initial=0))
+        model = f"{self.model}-effect{'s' if self.model == 'random' else ''} model"
+        how = "" if self.method == "inverse-variance" else f", {self.method}"
+        methods = [f"tau2 by {self.tau2_method}"] if self.tau2_method else []
+        lines = [
+            title,
+            "=" * len(title),
+            f"{int(self.k.sum()):,} studies, {least:,} to {most:,} a group",
+            "; ".join([model + how, *methods, f"intervals ({per_cent(self.level)}): {self.ci_method}"]),
+        ]
+        failures = self.failures
+        if failures.size:
+            first = int(failures[0])
+            lines.append(
+                f"Without an answer: {failures.size:,}; the first is {self.keys[first]!r} ({self.words[self.codes[first]]})"
+            )
+        if len(self.left_out):
+            lines.append(f"Studies left out: {len(self.left_out):,}; see .excluded")
+        lines.extend(self.notes)
+        have = [
+            name for name in ("k", "estimate", "ci_low", "ci_high", "p_value", "tau2", "i2") if name in self.columns
+        ]
+        table = [[*self.names, *have]]
+        for place in range(min(SHOWN, len(self))):
+            key = self.keys[place] if len(self.names) > 1 else (self.keys[place],)
+            values = [
+                str(int(self.k[place])) if name == "k" else number(float(self.columns[name][place])) for name in have
+            ]
+            table.append([*map(str, key), *values])
+        widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+        lines.append("")
+        lines.extend(
+            "  ".join(
+                cell.ljust(width) if i < len(self.names) else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in table
+        )
+        if len(self) > SHOWN:
+            lines.append(f"… and {len(self) - SHOWN:,} more, in .to_frame()")
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        failed = self.failures.size
+        parts = [f"<PooledMany: {len(self):,} {'group' if len(self) == 1 else 'groups'} by {', '.join(self.names)}"]
+        parts.append(measure_named(self.measure).analysis_scale)
+        if failed:
+            parts.append(f"{failed:,} without an answer")
+        if len(self.left_out):
+            parts.append(f"{len(self.left_out):,} studies left out")
+        return "; ".join(parts) + ">"
+
+
+def pandas_frame(series: Sequence[nw.Series[Any]]) -> Any:
+    """A pandas frame of columns, whatever their indices."""
+    import pandas as pd
+
+    return pd.DataFrame({str(one.name): one.to_native().reset_index(drop=True) for one in series})
