@@ -49,10 +49,10 @@ if TYPE_CHECKING:
     )
     from metaanalysis.many import PooledMany, pool_many, pool_parquet
     from metaanalysis.models import likelihood_ratio_test, location_scale, meta_regression, pool, subgroups
-    from metaanalysis.plots import bubble, drapery, forest, funnel, labbe, prisma, profile, qq, radial
+    from metaanalysis.plots import bubble, drapery, forest, funnel, labbe, overlap, prisma, profile, qq, radial
     from metaanalysis.reports import report
     from metaanalysis.results import Pooled, Regression, Subgroups
-    from metaanalysis.reviews import audit, audit_subgroups, list_datasets, load_dataset, reproduce
+    from metaanalysis.reviews import audit, audit_subgroups, citation_matrix, list_datasets, load_dataset, reproduce
 
 # Each public name and the room that it lives in; rooms load on first use, so that importing the package costs nothing.
 _ROOMS = {
@@ -71,6 +71,7 @@ _ROOMS = {
     "baujat": "diagnostics",
     "bootstrap": "diagnostics",
     "bubble": "plots",
+    "citation_matrix": "reviews",
     "compare": "diagnostics",
     "comparisons_to_arms": "effects.shapes",
     "complete_effects": "effects.conversions_complete_effects",
@@ -93,6 +94,7 @@ _ROOMS = {
     "location_scale": "models",
     "measures": "effects",
     "meta_regression": "models",
+    "overlap": "plots",
     "permutation_test": "diagnostics",
     "pet_peese": "diagnostics",
     "pool": "models",
@@ -165,12 +167,14 @@ __all__ = [  # noqa: RUF022 - in the order of the rooms
     "to_markdown",
     "audit",
     "audit_subgroups",
+    "citation_matrix",
     "forest",
     "funnel",
     "bubble",
     "radial",
     "labbe",
     "drapery",
+    "overlap",
     "qq",
     "profile",
     "prisma",

@@ -14,6 +14,7 @@ from metaanalysis.plots.funnel_plot import funnel
 from metaanalysis.plots.gosh_plot import gosh
 from metaanalysis.plots.influence_plot import influence
 from metaanalysis.plots.labbe_plot import labbe
+from metaanalysis.plots.overlap_plot import overlap
 from metaanalysis.plots.prisma_plot import prisma
 from metaanalysis.plots.profile_plot import profile
 from metaanalysis.plots.qq_plot import qq
@@ -34,6 +35,7 @@ __all__ = [
     "gosh",
     "influence",
     "labbe",
+    "overlap",
     "prisma",
     "profile",
     "qq",

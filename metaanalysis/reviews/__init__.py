@@ -9,6 +9,7 @@ from metaanalysis.reviews.reproduction import Reproduction, Row, Tally, tally
 from metaanalysis.reviews.review import Analysis, Printed, Review, read_review
 from metaanalysis.reviews.revman import RevManAnalysis, RevManReview
 from metaanalysis.reviews.revman_reproduction import RevManReproduction, RevManRow
+from metaanalysis.reviews.umbrella import citation_matrix
 
 __all__ = [
     "Analysis",
@@ -23,6 +24,7 @@ __all__ = [
     "Tally",
     "audit",
     "audit_subgroups",
+    "citation_matrix",
     "list_datasets",
     "load_dataset",
     "load_review",
