@@ -136,7 +136,8 @@ def orthonormal_basis(X: FloatArray, w: FloatArray) -> Basis:
     triangle = np.zeros((*columns.shape[:-2], p, p))
     for j in range(p):
         column, before = columns[..., j], basis[..., :j]
-        for _ in range(2):
+        # The first column has none before it: a sum over nothing is not asked for.
+        for _ in range(2 if j else 0):
             along = np.einsum("...kp,...k->...p", before, column)
             column = column - np.einsum("...kp,...p->...k", before, along)
             triangle[..., :j, j] += along
