@@ -19,14 +19,18 @@ from metaanalysis.formulas.moments import Moments
 from metaanalysis.formulas.solve import Solution, Status, newton_in_bracket
 from metaanalysis.formulas.tau2 import Tau2Function
 from metaanalysis.formulas.tau2_iterative import (
-    SCAN_POINTS_AT_LEAST,
-    SCAN_POINTS_AT_MOST,
-    SCAN_POINTS_PER_DECADE,
     empirical_bayes,
     maximum_likelihood,
     paule_mandel,
     restricted_maximum_likelihood,
     score_and_step,
+)
+from metaanalysis.formulas.tau2_maxima import (
+    SCAN_POINTS_AT_LEAST,
+    SCAN_POINTS_AT_MOST,
+    SCAN_POINTS_PER_DECADE,
+    brackets_between,
+    traces,
 )
 from metaanalysis.formulas.tau2_moments import dersimonian_laird
 
@@ -218,18 +222,19 @@ def maximise_likelihood_over_designs(f: Features, restricted: bool) -> Solution:
     points = int(np.clip(SCAN_POINTS_PER_DECADE * span / np.log(10), SCAN_POINTS_AT_LEAST, SCAN_POINTS_AT_MOST)) + 1
     trial = smallest * np.expm1(np.linspace(0.0, 1.0, points) * span)
     m = at_shared_points(f, trial)
-    scores = m.yppy - (m.trace_p if restricted else m.trace_w)
-    which, crossing = np.nonzero((scores[:, :-1] > 0) & (scores[:, 1:] <= 0))
-    low, upper = trial[crossing], trial[crossing + 1]
+    squares, falls = m.yppy.T, traces(m, restricted)[0].T
+    everywhere = np.broadcast_to(trial[:, np.newaxis], squares.shape)
+    bracket = brackets_between(
+        everywhere, squares, falls, lambda t, index: at_own_points(f, t, index).moments, restricted
+    )
+    which = bracket.which
 
     def step(tau2: FloatArray, index: IntArray) -> tuple[FloatArray, FloatArray]:
         return score_and_step(at_own_points(f, tau2, which[index]).moments, restricted)
 
     scale = np.full(which.size, variance_scale(f))
-    # The score is nearly straight against the logarithm of tau2 + v, where the points are spaced evenly.
-    s_low, s_high = scores[which, crossing], scores[which, crossing + 1]
-    found = newton_in_bracket(step, low + (upper - low) * s_low / (s_low - s_high), low, upper, scale)
-    at_zero = np.flatnonzero(scores[:, 0] <= 0)
+    found = newton_in_bracket(step, bracket.start, bracket.low, bracket.high, scale)
+    at_zero = np.flatnonzero(squares[0] <= falls[0])
     owner = np.concatenate([at_zero, which])
     value = np.concatenate([np.zeros(at_zero.size), found.x])
     code = np.concatenate([np.full(at_zero.size, int(Status.AT_ZERO), dtype=np.intp), found.status])

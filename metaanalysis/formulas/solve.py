@@ -52,6 +52,9 @@ MAX_ITERATIONS = 200
 # is about the square of this one.
 LEAST_SHRINKING = 1e-2
 LAST_BUT_ONE = 1e-7
+# From here on every other step halves the bracket, unless it is less than half of the one before: where a function only just
+# crosses 0, Newton's steps creep.
+PATIENCE = 12
 
 
 def newton_in_bracket(
@@ -89,6 +92,8 @@ def newton_in_bracket(
             span = x + scale
             room = tolerance * span
             inside = (target > low) & (target < high)
+            if iteration > PATIENCE and iteration % 2 == 0:
+                inside &= np.isinf(high) | (size <= 0.5 * before)
             bad = ~np.isfinite(value)
             done = (size <= room) | (value == 0) | bad
             if quadratic and iteration > 1:

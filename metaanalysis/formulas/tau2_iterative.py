@@ -7,19 +7,12 @@ from scipy import special
 
 from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
 from metaanalysis.formulas.likelihood import log_likelihood
-from metaanalysis.formulas.moments import Moments, moments, q_and_its_fall, score_of_mean
+from metaanalysis.formulas.moments import Moments, moments, q_and_its_fall
 from metaanalysis.formulas.problems import Problems, gathered, problems, selection, those
 from metaanalysis.formulas.problems import flatten as flatten
 from metaanalysis.formulas.problems import take as take
 from metaanalysis.formulas.solve import Solution, Status, newton_in_bracket
-from metaanalysis.formulas.weighted import residual_df, weighted_least_squares
-
-# Likelihoods change on the scale of a factor of ten in tau2 + v; eight points a factor of ten leave no mode unseen.
-SCAN_POINTS_PER_DECADE = 8
-SCAN_POINTS_AT_LEAST = 24
-SCAN_POINTS_AT_MOST = 400
-# Elements of one block of the scan: small enough to stay in cache.
-SCAN_BLOCK = 65_536
+from metaanalysis.formulas.tau2_maxima import brackets_of_maxima, traces, upper_bound
 
 
 def shaped(solution: Solution, lead: tuple[int, ...]) -> Solution:
@@ -135,11 +128,6 @@ def maximum_likelihood(
     return maximise_likelihood(y, v, X, False, given)
 
 
-def traces(m: Moments, restricted: bool) -> tuple[FloatArray, FloatArray]:
-    """The trace in the score, and minus its derivative."""
-    return (m.trace_p, m.trace_pp) if restricted else (m.trace_w, m.trace_ww)
-
-
 def score_and_step(m: Moments, restricted: bool) -> tuple[FloatArray, FloatArray]:
     """The score (up to a factor 1/2), A - B with A = y'PPy and B the trace, and the step to where it should be 0.
 
@@ -186,46 +174,6 @@ def one_maximum_round(
     # The tangent at tau2 alone may do: it must, where both are the same.
     alone = (a1 - rise1 * tau2) ** 2 < b0
     return one_maximum_from(m, restricted, 1.01) & ((near >= tau2) | (before & (met | alone)))
-
-
-def upper_bound(y: FloatArray, v: FloatArray, X: FloatArray | None) -> FloatArray:
-    """A tau2 (n,) beyond which the score is never positive.
-
-    For the mean the squared range of the effects is one: a residual is at most (1 - h) times the range, so that each
-    study's part of the score, w (w r^2 - (1 - h)), is at most 0 from there on.
-    With moderators, let A be the mean square of the residuals from an unweighted fit: y'PPy <= (k - p) A / (tau2 + min v)^2
-    and tr W >= tr P >= (k - p) / (tau2 + max v), so that A + sqrt(A max v) is one.
-    """
-    carries = np.isfinite(v)
-    if X is None:
-        y = np.where(carries, y, 0.0)
-        return np.asarray((y.max(axis=-1) - y.min(axis=-1)) ** 2)
-    w = carries.astype(np.float64)
-    mean_square = weighted_least_squares(y, w, X).q / residual_df(w, X)
-    return np.asarray(mean_square + np.sqrt(mean_square * np.where(carries, v, 0.0).max(axis=-1)))
-
-
-def scan(y: FloatArray, v: FloatArray, X: FloatArray | None, restricted: bool) -> tuple[FloatArray, FloatArray]:
-    """Trial values of tau2 and the scores there, both (points, n): denser where the smallest variances set the scale."""
-    smallest = v.min(axis=-1)
-    high = upper_bound(y, v, X)
-    with np.errstate(over="ignore"):
-        span = np.log1p(high / smallest)
-    widest = float(span.max()) if span.size else 0.0
-    points = int(np.clip(SCAN_POINTS_PER_DECADE * widest / np.log(10), SCAN_POINTS_AT_LEAST, SCAN_POINTS_AT_MOST)) + 1
-    fraction = np.linspace(0.0, 1.0, points)[:, np.newaxis]
-    trial = smallest * np.expm1(fraction * span)
-    scores = np.empty_like(trial)
-    block = max(1, SCAN_BLOCK // max(1, y.size))
-    for first in range(0, points, block):
-        part = slice(first, first + block)
-        if X is None:
-            yppy, trace_p, trace_w = score_of_mean(y, 1.0 / (v + trial[part][..., np.newaxis]))
-        else:
-            m = moments(y, v, trial[part], X)
-            yppy, trace_p, trace_w = m.yppy, m.trace_p, m.trace_w
-        scores[part] = yppy - (trace_p if restricted else trace_w)
-    return trial, scores
 
 
 def maximise_likelihood(
@@ -297,24 +245,17 @@ def typical_scale(p: Problems) -> FloatArray:
 
 
 def highest_of_all_maxima(p: Problems, restricted: bool) -> Solution:
-    """Scan the score for every local maximum, refine each by bracketed Newton steps, keep the highest (0 among them)."""
-    y, v, X = p.y, p.v, p.X
-    trial, scores = scan(y, v, X, restricted)
-    crossing, which = np.nonzero((scores[:-1] > 0) & (scores[1:] <= 0))
-    low, high = trial[crossing, which], trial[crossing + 1, which]
-    # Where the score does not change sign between two points it may still touch 0 twice; the ends are then too close
-    # in likelihood to matter, for the score is smooth on the scale of the scan.
+    """Bracket every local maximum, refine each by bracketed Newton steps, keep the highest (0 among them)."""
+    bracket, at_zero = brackets_of_maxima(p, restricted)
+    which = bracket.which
     select = selection(gathered(p, which))
 
     def step(tau2: FloatArray, index: IntArray) -> tuple[FloatArray, FloatArray]:
         y, v, X = select(index)
         return score_and_step(moments(y, v, tau2, X), restricted)
 
-    # Start where a straight line between the two scores of the scan crosses 0.
-    before, after = scores[crossing, which], scores[crossing + 1, which]
-    start = low + (high - low) * (before / (before - after))
-    found = newton_in_bracket(step, start, low, high, typical_scale(p)[which], quadratic=True)
-    at_zero = np.flatnonzero(scores[0] <= 0)
+    scale = typical_scale(p)[which]
+    found = newton_in_bracket(step, bracket.start, bracket.low, bracket.high, scale, quadratic=True)
     owner = np.concatenate([at_zero, which])
     value = np.concatenate([np.zeros(at_zero.size), found.x])
     code = np.concatenate([np.full(at_zero.size, int(Status.AT_ZERO), dtype=np.intp), found.status])
@@ -322,7 +263,7 @@ def highest_of_all_maxima(p: Problems, restricted: bool) -> Solution:
     # Where each likelihood has one maximum there is nothing to compare.
     height = np.zeros(owner.size)
     if np.unique(owner).size < owner.size:
-        height = log_likelihood(y[owner], v[owner], value, take(X, owner), restricted)
+        height = log_likelihood(p.y[owner], p.v[owner], value, take(p.X, owner), restricted)
         # A maximum that could not be refined must not be passed over in silence: it goes on top.
         height = np.where(np.isnan(value), np.inf, height)
     order = np.lexsort((height, owner))

@@ -16,7 +16,12 @@ import numpy as np
 
 from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.formulas.solve import RELATIVE_TOLERANCE, Status
-from metaanalysis.formulas.tau2_iterative import SCAN_POINTS_AT_LEAST, SCAN_POINTS_AT_MOST, SCAN_POINTS_PER_DECADE
+from metaanalysis.formulas.tau2_maxima import (
+    HALVINGS,
+    SCAN_POINTS_AT_LEAST,
+    SCAN_POINTS_AT_MOST,
+    SCAN_POINTS_PER_DECADE,
+)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -89,8 +94,6 @@ NOT_FINITE = int(Status.NOT_FINITE)
 STEPS_AT_MOST = 120
 # From here on every other step halves the bracket: where two maxima nearly meet, Newton's steps creep.
 PATIENCE = 12
-# How often two neighbouring points of a search are halved, where a maximum may hide between them.
-HALVINGS = 6
 # The error after a Newton step, foretold from the two last ones, at which it is the last.
 FORETOLD = 1e-15
 # A certificate holds with room to spare, or not at all: it is computed with rounding.
@@ -444,7 +447,8 @@ def search(
 ) -> tuple[float, float]:  # fmt: skip
     """Scan the score of one lane's group for all its maxima, refine each, and give the highest, and its steps.
 
-    The points are those of `formulas.tau2_iterative.scan`; lanes hold trial values of tau2 for the one group.
+    The points, and what is halved between them, are those of `formulas.tau2_maxima.brackets_between`; lanes hold trial values
+    of tau2 for the one group.
     """
     restricted = method == RESTRICTED_LIKELIHOOD
     state = np.zeros(STATE)
@@ -461,33 +465,28 @@ def search(
     trial = np.empty(points)
     for point in range(points):
         trial[point] = smallest * np.expm1(point / (points - 1) * span)
-    squares, traces = score_at(k, stride, restricted, trial, points_effects, points_variances, weights, sums)
-    # Between two points of the same sign both parts of the score fall: it is at most the first at the left less the second
-    # at the right, and at least the reverse. Where that leaves room for two zeros, look in the middle.
+    seen = score_at(k, stride, restricted, trial, points_effects, points_variances, weights, sums)
     for _ in range(HALVINGS):
         middles = np.empty(points - 1)
         doubts = 0
         for at in range(points - 1):
-            if between_open(squares, traces, at):
+            if between_open(seen, at):
                 middles[doubts] = 0.5 * (trial[at] + trial[at + 1])
                 doubts += 1
         if doubts == 0:
             break
         more = middles[:doubts]
-        more_squares, more_traces = score_at(
-            k, stride, restricted, more, points_effects, points_variances, weights, sums
-        )
-        old, old_squares, old_traces = trial, squares, traces
-        trial, squares, traces = np.empty(points + doubts), np.empty(points + doubts), np.empty(points + doubts)
+        more_seen = score_at(k, stride, restricted, more, points_effects, points_variances, weights, sums)
+        old, old_seen = trial, seen
+        trial, seen = np.empty(points + doubts), np.empty((4, points + doubts))
         taken = 0
         for at in range(points):
-            trial[at + taken], squares[at + taken], traces[at + taken] = old[at], old_squares[at], old_traces[at]
-            if at < points - 1 and between_open(old_squares, old_traces, at):
-                place = at + taken + 1
-                trial[place], squares[place], traces[place] = more[taken], more_squares[taken], more_traces[taken]
+            trial[at + taken], seen[:, at + taken] = old[at], old_seen[:, at]
+            if at < points - 1 and between_open(old_seen, at):
+                trial[at + taken + 1], seen[:, at + taken + 1] = more[taken], more_seen[:, taken]
                 taken += 1
         points += doubts
-    scores = squares - traces
+    scores = seen[0] - seen[1]
     best, best_height, steps = np.nan, -np.inf, 0.0
     if scores[0] <= 0.0:
         best, best_height = 0.0, height_at(k, stride, restricted, 0.0, points_effects, points_variances, weights, sums)
@@ -515,29 +514,32 @@ def search(
 
 
 @compiled
-def between_open(squares: FloatArray, traces: FloatArray, at: int) -> bool:
-    """Whether the score may change its sign twice between a point and the next."""
-    before, after = squares[at] - traces[at], squares[at + 1] - traces[at + 1]
-    if before > 0.0:
-        return bool(after > 0.0 and squares[at + 1] <= traces[at])
-    return bool(after <= 0.0 and squares[at] >= traces[at + 1])
+def between_open(seen: FloatArray, at: int) -> bool:
+    """Whether the score may cross 0 more than once between a point and the next."""
+    before, after = seen[:, at], seen[:, at + 1]
+    one_sign = before[0] < after[1] or after[0] > before[1]
+    one_way = before[3] < 2.0 * after[2] or after[3] > 2.0 * before[2]
+    return not (one_sign or one_way)
 
 
 @compiled
 def score_at(
     k: int, stride: int, restricted: bool, trial: FloatArray, effects: FloatArray, variances: FloatArray,
     weights: FloatArray, sums: FloatArray,
-) -> tuple[FloatArray, FloatArray]:  # fmt: skip
-    """The two parts of the score, y'PPy and tr P (or tr W), at trial values of tau2."""
-    squares, traces = np.empty(trial.size), np.empty(trial.size)
+) -> FloatArray:  # fmt: skip
+    """Of the score, y'PPy and tr P (or tr W), of its slope y'PPPy and tr PP (or tr WW), (4, points)."""
+    seen = np.empty((4, trial.size))
     for first in range(0, trial.size, stride):
         m = min(stride, trial.size - first)
         weigh(k, stride, m, trial[first : first + m], effects, variances, weights, sums)
         all_moments(k, stride, m, restricted, effects, weights, sums)
         for at in range(m):
-            squares[first + at] = sums[YPPY + at]
-            traces[first + at] = sums[TRACE + at]
-    return squares, traces
+            seen[0, first + at], seen[1, first + at] = sums[YPPY + at], sums[TRACE + at]
+            # Where the difference that y'PPPy is has cancelled, it decides nothing.
+            whole = sums[YPPPY + at] > MARGIN * sums[CROSS + at]
+            seen[2, first + at] = sums[YPPPY + at] if whole else np.nan
+            seen[3, first + at] = sums[TRACE2 + at]
+    return seen
 
 
 @compiled

@@ -77,6 +77,18 @@ def test_iterations_that_never_end_are_nan_not_converged():
     assert np.isnan(found.x[0])
 
 
+def test_steps_that_creep_are_helped_by_halving():
+    def creeping(x, _index):
+        # Ever a thousandth of the way to the root at 1: alone it would need 30,000 steps.
+        return 1.0 - x, 1e-3 * (1.0 - x)
+
+    found = newton_in_bracket(creeping, np.full(1, 0.3), np.zeros(1), np.full(1, 9.0), np.ones(1))
+    assert_array_equal(found.status, Status.CONVERGED)
+    # A step that is small beside the solution ends the search: here the error is a thousand times the step.
+    assert_allclose(found.x, 1.0, rtol=1e-9)
+    assert found.iterations < 100
+
+
 def test_starts_and_brackets_are_not_changed():
     start, low, high = np.ones(1), np.zeros(1), np.full(1, 9.0)
     newton_in_bracket(decreasing(np.array([8.0])), start, low, high, np.ones(1))

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from metaanalysis.formulas import tau2_maxima
+from metaanalysis.formulas.problems import problems
 from metaanalysis.formulas.solve import Solution, Status
 from metaanalysis.formulas.tau2 import TAU2, estimate_tau2
-from metaanalysis.formulas.tau2_iterative import maximise_likelihood, solve_generalised_q
+from metaanalysis.formulas.tau2_iterative import highest_of_all_maxima, maximise_likelihood, solve_generalised_q
 from metaanalysis.formulas.tau2_moments import dersimonian_laird, generalised_moments
 
 DESIGN = np.array([[1.0, 44, 0], [1, 55, 1], [1, 42, 1], [1, 52, 0], [1, 13, 0], [1, 44, 1], [1, 19, 1]])
@@ -165,6 +167,36 @@ def test_a_negative_score_at_zero_is_not_the_end(exact):
     found = estimate("REML", y, v)
     assert_allclose(found.x, 0.0789, atol=5e-5)
     exact.agree(found.x, exact.root(equation(exact, "REML", y, v, None), 0.07, 0.09), rtol=1e-12)
+
+
+# The score is negative at 0 and at the first point of the scan, and positive for a while in between.
+HIDDEN_Y = [-0.286667, -0.0811913, 0.796075, -0.12899, 0.715915, -0.792071]
+HIDDEN_V = [0.417199, 0.0474487, 0.345091, 0.291605, 0.369306, 0.128908]
+
+
+@pytest.mark.parametrize("X", [None, np.ones((6, 1))])
+def test_a_maximum_between_two_points_of_the_scan_is_found(X, exact):
+    found = estimate("ML", HIDDEN_Y, HIDDEN_V, X)
+    equals_0 = equation(exact, "ML", HIDDEN_Y, HIDDEN_V, None)
+    assert equals_0(exact.mpf(0)) < 0
+    exact.agree(found.x, exact.root(equals_0, 0.006, 0.009), rtol=1e-12)
+    at = exact.Fit(HIDDEN_Y, HIDDEN_V, float(found.x))
+    assert at.log_likelihood(False) > exact.Fit(HIDDEN_Y, HIDDEN_V, 0).log_likelihood(False)
+
+
+@pytest.mark.parametrize("restricted", [True, False])
+def test_the_maxima_found_do_not_depend_on_where_the_scan_looks_first(restricted, monkeypatch):
+    random = np.random.default_rng(11)
+    v = 10 ** random.uniform(-4, 0, (400, 6))
+    y = random.normal(0, np.sqrt(v) * random.uniform(0.5, 3, (400, 1)))
+    everywhere = problems(y, v, None)
+    closely = highest_of_all_maxima(everywhere, restricted)
+    # What lies between the points is known from bounds: two points are as good as twenty-five.
+    monkeypatch.setattr(tau2_maxima, "SCAN_POINTS_PER_DECADE", 0)
+    monkeypatch.setattr(tau2_maxima, "SCAN_POINTS_AT_LEAST", 2)
+    loosely = highest_of_all_maxima(everywhere, restricted)
+    assert_allclose(loosely.x, closely.x, rtol=1e-11, atol=1e-15)
+    assert_array_equal(loosely.status, closely.status)
 
 
 @pytest.mark.parametrize("key", list(TAU2))
