@@ -19,20 +19,16 @@ import platform
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import warnings
 from pathlib import Path
 
-# numba looks for the package coverage, and would find coverage.py beside this file.
-sys.path[:] = [folder for folder in sys.path if Path(folder or ".").resolve() != Path(__file__).resolve().parent]
+import numpy as np
+import pandas as pd
 
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-
-import metaanalysis as ma  # noqa: E402
-from metaanalysis.errors import MetaAnalysisWarning  # noqa: E402
+import metaanalysis as ma
+from metaanalysis.errors import MetaAnalysisWarning
 
 SEED = 20_260
 KEY = ["review", "comparison", "analysis"]

@@ -36,9 +36,6 @@ from metaanalysis.many import engines
 from metaanalysis.many.ragged import Ragged
 from metaanalysis.options import PoolOptions
 
-# numba looks at the package `coverage`; the file of that name beside this one must not stand in for it.
-sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).resolve().parent]
-
 SEED = 20_260
 COLUMNS = ("estimate", "se", "tau2", "q")
 METHODS = {"common": {"model": "common"}, "DL": {"tau2": "DL"}, "PM": {"tau2": "PM"}, "REML": {"tau2": "REML"}}

@@ -122,7 +122,7 @@ def make_texts(folder: Path) -> None:
 def child(arguments: list[str]) -> dict[str, float]:
     """What a process of its own took: seconds of the work, seconds of the whole, MB at its peak."""
     started = time.perf_counter()
-    # -P: files in this folder must not stand in for packages of their names, as coverage.py would.
+    # -P: files in this folder must not stand in for packages of their names.
     command = [sys.executable, "-P", __file__, "--child", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:

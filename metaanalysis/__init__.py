@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         fail_safe_n,
         gosh,
         influence,
+        jackknife,
         leave_one_out,
         permutation_test,
         pet_peese,
@@ -47,12 +48,44 @@ if TYPE_CHECKING:
         to_latex,
         to_markdown,
     )
-    from metaanalysis.many import PooledMany, pool_many, pool_parquet
+    from metaanalysis.many import (
+        PooledMany,
+        ResampledMany,
+        bootstrap_many,
+        gosh_many,
+        jackknife_many,
+        leave_one_out_many,
+        permutation_test_many,
+        pool_many,
+        pool_parquet,
+    )
     from metaanalysis.models import likelihood_ratio_test, location_scale, meta_regression, pool, subgroups
-    from metaanalysis.plots import bubble, drapery, forest, funnel, labbe, overlap, prisma, profile, qq, radial
-    from metaanalysis.reports import report
+    from metaanalysis.plots import (
+        bubble,
+        drapery,
+        forest,
+        funnel,
+        labbe,
+        overlap,
+        plot,
+        prisma,
+        profile,
+        qq,
+        radial,
+        rob_summary,
+        rob_traffic_light,
+    )
+    from metaanalysis.reports import audit_report, report
     from metaanalysis.results import Pooled, Regression, Subgroups
-    from metaanalysis.reviews import audit, audit_subgroups, citation_matrix, list_datasets, load_dataset, reproduce
+    from metaanalysis.reviews import (
+        audit,
+        audit_subgroups,
+        citation_matrix,
+        list_datasets,
+        load_dataset,
+        reproduce,
+        umbrella,
+    )
 
 # Each public name and the room that it lives in; rooms load on first use, so that importing the package costs nothing.
 _ROOMS = {
@@ -64,12 +97,15 @@ _ROOMS = {
     "Pooled": "results",
     "PooledMany": "many",
     "Regression": "results",
+    "ResampledMany": "many",
     "Subgroups": "results",
     "arms_to_comparisons": "effects.shapes",
     "audit": "reviews",
+    "audit_report": "reports",
     "audit_subgroups": "reviews",
     "baujat": "diagnostics",
     "bootstrap": "diagnostics",
+    "bootstrap_many": "many",
     "bubble": "plots",
     "citation_matrix": "reviews",
     "compare": "diagnostics",
@@ -85,9 +121,13 @@ _ROOMS = {
     "from_json": "io",
     "funnel": "plots",
     "gosh": "diagnostics",
+    "gosh_many": "many",
     "influence": "diagnostics",
+    "jackknife": "diagnostics",
+    "jackknife_many": "many",
     "labbe": "plots",
     "leave_one_out": "diagnostics",
+    "leave_one_out_many": "many",
     "likelihood_ratio_test": "models",
     "list_datasets": "reviews",
     "load_dataset": "reviews",
@@ -96,7 +136,9 @@ _ROOMS = {
     "meta_regression": "models",
     "overlap": "plots",
     "permutation_test": "diagnostics",
+    "permutation_test_many": "many",
     "pet_peese": "diagnostics",
+    "plot": "plots",
     "pool": "models",
     "pool_many": "many",
     "pool_parquet": "many.parquet",
@@ -108,6 +150,8 @@ _ROOMS = {
     "read_studies": "io",
     "report": "reports",
     "reproduce": "reviews",
+    "rob_summary": "plots",
+    "rob_traffic_light": "plots",
     "shared_control_covariances": "effects.arms",
     "small_study_test": "diagnostics",
     "subgroups": "models",
@@ -116,6 +160,7 @@ _ROOMS = {
     "to_latex": "io",
     "to_markdown": "io",
     "trim_and_fill": "diagnostics",
+    "umbrella": "reviews",
 }
 
 __all__ = [  # noqa: RUF022 - in the order of the rooms
@@ -137,6 +182,12 @@ __all__ = [  # noqa: RUF022 - in the order of the rooms
     "PooledMany",
     "pool_many",
     "pool_parquet",
+    "ResampledMany",
+    "leave_one_out_many",
+    "jackknife_many",
+    "bootstrap_many",
+    "permutation_test_many",
+    "gosh_many",
     "Subgroups",
     "subgroups",
     "Regression",
@@ -150,6 +201,7 @@ __all__ = [  # noqa: RUF022 - in the order of the rooms
     "compare",
     "gosh",
     "bootstrap",
+    "jackknife",
     "permutation_test",
     "small_study_test",
     "trim_and_fill",
@@ -167,7 +219,10 @@ __all__ = [  # noqa: RUF022 - in the order of the rooms
     "to_markdown",
     "audit",
     "audit_subgroups",
+    "audit_report",
     "citation_matrix",
+    "umbrella",
+    "plot",
     "forest",
     "funnel",
     "bubble",
@@ -178,6 +233,8 @@ __all__ = [  # noqa: RUF022 - in the order of the rooms
     "qq",
     "profile",
     "prisma",
+    "rob_traffic_light",
+    "rob_summary",
     "report",
     "reproduce",
 ]

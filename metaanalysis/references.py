@@ -52,6 +52,19 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType(
             "The exact distribution of Cochran's heterogeneity statistic in one-way random effects meta-analysis",
             "Statistics in Medicine 27, 6093-6110",
         ),
+        "efron1987": Reference(
+            "Efron B",
+            1987,
+            "Better bootstrap confidence intervals",
+            "Journal of the American Statistical Association 82, 171-185",
+            "10.1080/01621459.1987.10478410",
+        ),
+        "efron1993": Reference(
+            "Efron B, Tibshirani RJ",
+            1993,
+            "An Introduction to the Bootstrap",
+            "New York: Chapman & Hall",
+        ),
         "freeman1950": Reference(
             "Freeman MF, Tukey JW",
             1950,
@@ -129,6 +142,21 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType(
             1954,
             "The combination of estimates from different experiments",
             "Biometrics 10, 101-129",
+        ),
+        "cooper2024": Reference(
+            "Cooper RE, Saunders KRK, Greenburgh A, et al",
+            2024,
+            "The effectiveness, implementation, and experiences of peer support approaches for mental health: a systematic "
+            "umbrella review",
+            "BMC Medicine 22:72",
+            "10.1186/s12916-024-03260-y",
+        ),
+        "davison1997": Reference(
+            "Davison AC, Hinkley DV",
+            1997,
+            "Bootstrap Methods and their Application",
+            "Cambridge: Cambridge University Press",
+            "10.1017/CBO9780511802843",
         ),
         "dersimonian1986": Reference(
             "DerSimonian R, Laird N",
@@ -226,6 +254,20 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType(
             1982,
             "Consensus values and weighting factors",
             "Journal of Research of the National Bureau of Standards 87, 377-385",
+        ),
+        "perezbracchiglione2022": Reference(
+            "Pérez-Bracchiglione J, Meza N, Bangdiwala SI, et al",
+            2022,
+            "Graphical Representation of Overlap for OVErviews: GROOVE tool",
+            "Research Synthesis Methods 13, 381-388",
+            "10.1002/jrsm.1557",
+        ),
+        "pieper2014": Reference(
+            "Pieper D, Antoine SL, Mathes T, Neugebauer EAM, Eikermann M",
+            2014,
+            "Systematic review finds overlapping reviews were not mentioned in every other overview",
+            "Journal of Clinical Epidemiology 67, 368-375",
+            "10.1016/j.jclinepi.2013.11.007",
         ),
         "robins1986": Reference(
             "Robins J, Breslow N, Greenland S",

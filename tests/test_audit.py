@@ -328,14 +328,33 @@ class TestChecks:
         assert failed(k=5, z=f"{t:.2f}", p="0.003") != []
 
     def test_i2_q_and_p(self) -> None:
-        right = {"k": 6, "Q": "10.70", "I2": "53", "p_Q": "0.058"}
+        right = {"k": 6, "Q": "10.70", "I2": "53", "p_Q": "0.058", "tau2_method": "DL"}
         assert failed(**right) == []
         assert failed(**{**right, "p_Q": "0.042"}) == ["p of Q", "p of Q from I²"]
         assert set(failed(**{**right, "I2": "63"})) == {"I² from Q", "p of Q from I²"}
         assert set(failed(**{**right, "Q": "12.70"})) == {"I² from Q", "p of Q"}
-        assert failed(k=6, I2="53", p_Q="0.158") == ["p of Q from I²"]
-        assert failed(k=6, I2="0", Q="4.10", p_Q="0.54") == []
-        assert failed(k=6, I2="10", Q="4.10") == ["I² from Q"]
+        assert failed(k=6, I2="53", p_Q="0.158", tau2_method="common") == ["p of Q from I²"]
+        assert failed(k=6, I2="0", Q="4.10", p_Q="0.54", tau2_method="DL") == []
+        assert failed(k=6, I2="10", Q="4.10", tau2_method="DerSimonian and Laird") == ["I² from Q"]
+
+    @pytest.mark.parametrize("method", ["", "REML", "Paule-Mandel"])
+    def test_i2_that_may_come_from_tau2_is_a_doubt(self, method: str) -> None:
+        found = audit(frame_of(k=6, I2="10", Q="4.10", tau2="0.01", tau2_method=method))
+        assert found.consistent
+        assert list(found.doubtful["check"]) == ["τ² from Q", "I² from Q"] or list(found.doubtful["check"]) == [
+            "I² from Q",
+            "τ² from Q",
+        ]
+        assert (found.doubtful["how_far_off"] > 0).all()
+        sentences = "\n".join(found.doubtful["sentence"])
+        assert "I² = 10 % does not fit Q = 4.10 with 5 df, which allows 0 %: look whether I² was computed" in sentences
+        assert "impossible" not in sentences
+
+    def test_one_estimator_of_all_rows(self) -> None:
+        assert list(audit(frame_of(k=6, I2="10", Q="4.10"), tau2_method="DL").inconsistent["check"]) == ["I² from Q"]
+        assert audit(frame_of(k=6, I2="10", Q="4.10"), tau2_method="REML").consistent
+        with pytest.raises(DataError, match="has no such column"):
+            audit(frame_of(k=6, I2="10", Q="4.10"), tau2_method="REMM")
 
     def test_without_k_nothing_is_said_of_heterogeneity(self) -> None:
         assert made(Q="10.70", I2="12", p_Q="0.9") == ["estimate inside the interval", "estimate in the middle"]
@@ -680,4 +699,5 @@ class TestNoFalseAlarmAndNoMiss:
             "I2": f"{old + 25 if old < 60 else old - 25:.0f}",
             "p_Q": f"{old + 0.3 if old < 0.5 else old - 0.3:.3f}",
         }[field]
-        assert not audit(pd.DataFrame([row])).consistent, row
+        assert not audit(pd.DataFrame([row]), tau2_method="DL").consistent, row
+        assert field == "I2" or not audit(pd.DataFrame([row])).consistent, row

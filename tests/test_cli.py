@@ -91,6 +91,8 @@ def test_pool_by_subgroups(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert found["groups"]["alternate"]["estimate"] == expected.groups["alternate"].estimate
     assert found["q_between"] == expected.q_between
     assert "systematic" in forest.read_text(encoding="utf-8")
+    assert main([*arguments, "--forest", str(forest), "--layout", "revman5"]) == 0
+    assert "IV, Random, 95% CI" in forest.read_text(encoding="utf-8").replace("\u00a0", " ")
 
 
 def test_pool_maps_columns_and_passes_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,6 +193,11 @@ def test_counts_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (["--measure", "RR", "--tau2-sharing", "common"], "--tau2-sharing is about subgroups"),
         (["--measure", "RR", "--method", "peto", "--model", "random"], "Peto's method is a common-effect method"),
         (["--measure", "RR", "--forest", "forest.txt"], ".svg"),
+        (["--measure", "RR", "--layout", "jama"], "--layout is about the forest plot"),
+        (
+            ["--measure", "RR", "--forest", "x.svg", "--layout", "jana"],
+            "layout='jana' is not a layout. Did you mean 'jama'",
+        ),
         (["--measure", "RR", "--json", "no/such/folder/x.json"], "No such file or directory"),
         (["--measure", "SMD"], "there is no column 'mean1' for mean1"),
     ],

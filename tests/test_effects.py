@@ -142,6 +142,32 @@ class TestImpossibleData:
         frame = pd.DataFrame({"study": ["A"], "estimate": [1.2], "ci_low": [-0.1], "ci_high": [1.5]})
         says(refused(frame, "HR"), "ci_low (-0.1) is not positive", "study 'A' (row 1)", "log ratios")
 
+    def test_estimates_far_from_the_middle_of_their_interval(self):
+        # 1.5 (0.6 to 3.9) was printed; the second row is as it should be, the third is left out for its missing estimate.
+        frame = pd.DataFrame({"estimate": [1.5, 0.43, None], "ci_low": [1.4, 0.28, -1.0], "ci_high": [3.9, 0.67, 2.0]})
+        with (
+            pytest.warns(
+                DataWarning, match=r"estimate \(1.5\) in study 'Study 1' \(row 1\) lies far from the middle of the log"
+            ),
+            pytest.warns(ExcludedStudiesWarning),
+        ):
+            ma.effect_sizes(frame, "HR")
+        frame = given(ci_low=[0.2, -0.3, 0.1], ci_high=[1.5, 0.1, 0.3]).drop(columns="v")
+        with pytest.warns(
+            DataWarning, match=r"y \(0.3\) in study 'Davis' \(row 1\) lies far from the middle of ci_low \(0.2\)"
+        ):
+            ma.effect_sizes(frame, "GEN")
+
+    def test_a_predictor_that_explains_more_than_the_model(self):
+        frame = pd.DataFrame(
+            {"study": ["A", "B"], "t": [2.0, 3.0], "n": [20, 20], "predictors": [1, 2], "r2": [0.18, 0.1]}
+        )
+        says(
+            refused(frame, "SPCOR"), "t (3) is too large for r2 (0.1) in study 'B' (row 2)", "all predictors", "Correct"
+        )
+        # With one predictor t and R² say the same, but for rounding: t = 2, n = 20 gives 0.1818.
+        assert ma.effect_sizes(frame.head(1), "SPCOR").k == 1
+
     def test_columns_are_named_as_the_user_names_them(self):
         frame = counts(events1=[4, 400, 3, 62]).rename(columns={"events1": "tpos", "n1": "treated"})
         message = refused(frame, "RR", events1="tpos", n1="treated")

@@ -415,3 +415,20 @@ class TestSubgroups:
         frame = COUNTS.assign(events1=[4, 6, 0, 62, 0, 0])
         with pytest.raises(ma.DataError, match=r"subgroup 'other'.*not defined"):
             ma.subgroups(ma.effect_sizes(frame, "OR"), by="alloc", method="mantel-haenszel")
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "mantel-haenszel"}, {"method": "peto"}])
+def test_who_is_left_out_by_another_convention_is_said_once(options):
+    frame = pd.DataFrame(
+        {"events1": [0, 3, 5, 0, 6], "n1": 40, "events2": [0, 5, 6, 0, 9], "n2": 40, "group": list("aabbb")}
+    )
+    effects = ma.effect_sizes(frame, "OR")
+    for function in (lambda: ma.subgroups(effects, by="group", convention="revman5", **options),
+                     lambda: ma.pool(effects, convention="revman5", **options)):  # fmt: skip
+        with pytest.warns(ExcludedStudiesWarning) as found:
+            result = function()
+        assert len(found) == 1
+        whole = getattr(result, "overall", result)
+        assert (whole.k, whole.convention, whole.effects.convention) == (3, "revman5", "revman5")
+    found_groups = ma.subgroups(whole.effects, by="group", convention="revman5", **options)
+    assert [fit.k for fit in found_groups.groups.values()] == [1, 2]

@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 import metaanalysis as ma
 
@@ -35,6 +36,37 @@ def test_summary_and_description_speak_of_the_model(effects: ma.Effects) -> None
     assert "continuity" not in fit.describe()
     assert math.isnan(fit.tau2_interval().low)
     assert "models of counts" in fit.tau2_interval().note
+
+
+def test_the_profile_likelihood_gives_an_interval_of_tau2(effects: ma.Effects) -> None:
+    fit = ma.pool(effects, method="glmm", glmm="conditional-exact", ci="profile-likelihood")
+    limits = fit.tau2_interval()
+    assert limits.method == "profile likelihood"
+    assert limits.low == 0.0
+    assert_allclose(limits.high, fit.details["tau2_ci_high"], rtol=0)
+    assert fit.tau2 < limits.high < math.inf
+    # The upper limit is where a likelihood-ratio test rejects: another level's lies elsewhere, and is the fit's to find.
+    other = ma.pool(effects, method="glmm", glmm="conditional-exact", ci="profile-likelihood", level=0.8)
+    assert other.tau2_interval().high < limits.high
+    assert math.isnan(fit.tau2_interval(0.8).low)
+    assert "level=0.8" in fit.tau2_interval(0.8).note
+    for method in ("profile-likelihood", "profile-likelihood-ml"):
+        assert fit.tau2_interval(method=method) == limits
+    assert math.isnan(fit.tau2_interval(method="q-profile").high)
+    assert_allclose(fit.tau_interval()[:2], np.sqrt(limits[:2]), rtol=1e-15)
+    i2 = fit.i2_interval()
+    assert i2.low == 0.0
+    assert fit.i2 < i2.high < 100.0
+    assert f"(95% CI 0.0000 to {limits.high:.4f})" in str(fit)
+    assert ma.from_json(ma.to_json(fit)).tau2_interval() == limits
+
+
+def test_where_there_is_no_interval_of_tau2(effects: ma.Effects) -> None:
+    wald = ma.pool(effects, method="glmm").tau2_interval()
+    assert math.isnan(wald.low)
+    assert 'ci="profile-likelihood"' in wald.note
+    for options in ({"method": "glmm", "model": "common"}, {"method": "beta-binomial"}):
+        assert "no variance between studies" in ma.pool(effects, **options).tau2_interval().note
 
 
 def test_beta_binomial_keeps_studies_without_events(effects: ma.Effects) -> None:

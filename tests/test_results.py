@@ -168,3 +168,21 @@ class TestWords:
     )
     def test_p_values(self, p, said):
         assert text.p_value(p) == said
+
+
+def test_every_interval_of_tau2_is_documented_where_it_is_asked_for():
+    from metaanalysis.formulas.tau2_intervals import TAU2_INTERVALS
+
+    for function in (ma.Pooled.tau2_interval, ma.Regression.tau2_interval):
+        missing = [name for name in TAU2_INTERVALS if f"``{name}``" not in function.__doc__]
+        assert not missing, f"{function.__qualname__}: {missing}"
+
+
+def test_tau_has_no_limits_below_zero():
+    alike = ma.pool([0.1, 0.11, 0.12, 0.1], [0.1, 0.1, 0.1, 0.1])
+    for method in ("wald-untruncated", "wald-untruncated-ml"):
+        assert alike.tau2_interval(method=method).low < 0.0
+        assert alike.tau_interval(method=method).low == 0.0
+    apart = ma.pool([0.1, 0.9, -0.6], [0.1, 0.1, 0.1])
+    limits, variance = apart.tau_interval(method="higgins-thompson"), apart.tau2_interval(method="higgins-thompson")
+    assert limits.high == pytest.approx(variance.high**0.5, rel=1e-15)

@@ -1,7 +1,8 @@
-"""The wheel, installed into an environment of its own, reproduces the published reviews that it brings along."""
+"""The wheel, installed into an environment of its own, does with what it brings along: published reviews and templates."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -52,3 +53,36 @@ def test_reproduces_from_the_wheel_alone(python: Path, tmp_path: Path) -> None:
     agree, of = map(int, re.findall(r"^(\d+) of (\d+) printed numbers agree", printed, flags=re.MULTILINE)[-1])
     assert agree == of >= 385
     assert len(list((tmp_path / "plots").glob("*.svg"))) >= 20
+
+
+def test_writes_a_report_from_the_wheel_alone(python: Path, tmp_path: Path) -> None:
+    command = python.parent / "metaanalysis"
+    (tmp_path / "bcg.csv").write_text(run(command, "datasets", "bcg", cwd=tmp_path), encoding="utf-8")
+    said = run(command, "report", "bcg.csv", "--measure", "RR", "--by", "alloc", "--out", "bcg.html", cwd=tmp_path)
+    assert said.strip() == "report: bcg.html"
+    page = (tmp_path / "bcg.html").read_text(encoding="utf-8")
+    assert page.rstrip().endswith("</html>")
+    assert "<svg" in page
+    assert "Hart &amp; Sutherland 1977" in page
+
+
+def test_starts_every_template_from_the_wheel_alone(python: Path, tmp_path: Path) -> None:
+    command = python.parent / "metaanalysis"
+    ours = {path.stem: path for path in (ROOT / "notebooks").glob("*.ipynb")}
+    listed = [line.split()[0] for line in run(command, "new", cwd=tmp_path).splitlines()]
+    assert listed == sorted(ours)
+    every = f"from metaanalysis.cli import main; assert not any(main(['new', name]) for name in {listed})"
+    run(python, "-c", every, cwd=tmp_path)
+    for name, path in ours.items():
+        assert json.loads((tmp_path / f"{name}.ipynb").read_bytes()) == json.loads(path.read_bytes())
+
+
+def test_a_template_runs_on_a_table_from_the_wheel_alone(python: Path, tmp_path: Path) -> None:
+    command = python.parent / "metaanalysis"
+    (tmp_path / "bcg.csv").write_text(run(command, "datasets", "bcg", cwd=tmp_path), encoding="utf-8")
+    run(command, "new", "first-review", "--data", "bcg.csv", "--out", "mine.ipynb", cwd=tmp_path)
+    cells = json.loads((tmp_path / "mine.ipynb").read_bytes())["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    (tmp_path / "mine.py").write_text(f"import matplotlib\nmatplotlib.use('agg')\n{code}\n", encoding="utf-8")
+    assert "written: mine.html" in run(python, "mine.py", cwd=tmp_path)
+    assert (tmp_path / "mine.html").exists()

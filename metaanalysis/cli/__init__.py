@@ -1,4 +1,4 @@
-"""The command line: `metaanalysis reproduce`, `audit`, `pool` and `datasets`."""
+"""The command line: `metaanalysis reproduce`, `audit`, `pool`, `pool-many`, `report`, `new` and `datasets`."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from metaanalysis import __version__
-from metaanalysis.cli import audit, datasets, pool, pool_many, report, reproduce
+from metaanalysis.cli import audit, datasets, new, pool, pool_many, report, reproduce
 from metaanalysis.errors import MetaAnalysisError, MetaAnalysisWarning
 
 FAILED = 2
@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"metaanalysis {__version__}")
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (reproduce, audit, pool, pool_many, report, datasets):
+    for command in (reproduce, audit, pool, pool_many, report, new, datasets):
         command.add_to(commands)
     return whole
 

@@ -29,6 +29,9 @@ def add_to(commands: Any) -> None:
     command.add_argument("--by", metavar="COLUMN", help="column of subgroups")
     command.add_argument("--tau2-sharing", help="tau² of subgroups: separate (default) or common")
     command.add_argument("--forest", metavar="FILE", help="write a forest plot, such as forest.svg, .pdf or .png")
+    command.add_argument(
+        "--layout", help="of the forest plot: default, revman5, revman-web, jama or bmj (with --forest)"
+    )
     command.add_argument("--json", metavar="FILE.json", help="write every number; NaN and infinity as null")
 
     add_analysis(command)
@@ -46,10 +49,12 @@ def add_analysis(command: argparse.ArgumentParser) -> None:
 
     model = command.add_argument_group("model")
     model.add_argument("--convention", help=f"program whose numbers to reproduce: {', '.join(CONVENTIONS)}")
-    choices = {"model": MODELS, "method": METHODS, "tau2": TAU2, "ci": CI_CHOICES, "prediction": PREDICTION}
+    tau2 = (*TAU2, "GENQ")
+    choices = {"model": MODELS, "method": METHODS, "tau2": tau2, "ci": CI_CHOICES, "prediction": PREDICTION}
     for field in fields(PoolOptions):
         said = f"one of: {', '.join(choices[field.name])}" if field.name in choices else None
         add_option(model, field, said or HELP.get(field.name))
+    model.add_argument("--tau2-weights", metavar="COLUMN", help=TAU2_WEIGHTS)
 
     effects = command.add_argument_group("effect sizes")
     effects.add_argument("--ci-level", metavar="LEVEL", help="level of given confidence intervals (default: 0.95)")
@@ -62,9 +67,11 @@ def add_analysis(command: argparse.ArgumentParser) -> None:
         columns.add_argument(flag(name), metavar="COLUMN")
     command.set_defaults(
         for_effects=(*names, *(field.name for field in fields(EffectOptions)), "label", "convention", "ci_level"),
-        for_pool=(*(field.name for field in fields(PoolOptions)), "convention"),
+        for_pool=(*(field.name for field in fields(PoolOptions)), "convention", "tau2_weights"),
     )
 
+
+TAU2_WEIGHTS = "column of the fixed weights, for --tau2 GENQ"
 
 HELP = {
     "i2": "whether I² comes from tau2 or q",
@@ -112,6 +119,9 @@ def run(given: argparse.Namespace) -> int:
 
     if given.tau2_sharing is not None and given.by is None:
         raise OptionError("--tau2-sharing is about subgroups: name their column too, as in --by alloc.")
+    if given.layout is not None and given.forest is None:
+        raise OptionError("--layout is about the forest plot: say where it goes too, as in --forest forest.svg.")
+    refuse_weights_of_subgroups(given)
     effects = effect_sizes(read_table(given.file), given.measure, **chosen(given.for_effects))
     result: Pooled | Subgroups
     if given.by is None:
@@ -124,8 +134,16 @@ def run(given: argparse.Namespace) -> int:
     if given.forest:
         from metaanalysis.plots import forest, save
 
-        save(forest(result), given.forest)
+        save(forest(result, layout=given.layout or "default"), given.forest)
     return 0
+
+
+def refuse_weights_of_subgroups(given: argparse.Namespace) -> None:
+    """OptionError where subgroups are asked for with weights of the generalised Q, which they do not have."""
+    from metaanalysis.errors import OptionError
+
+    if given.by and given.tau2_weights is not None:
+        raise OptionError("--tau2-weights is for the studies all together: leave --by out, or take another --tau2.")
 
 
 def document(result: Pooled | Subgroups) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import fields
 from typing import Any
 
-from metaanalysis.cli.pool import HELP, add_option, flag
+from metaanalysis.cli.pool import HELP, TAU2_WEIGHTS, add_option, flag
 
 
 def add_to(commands: Any) -> None:
@@ -69,7 +69,7 @@ def add_to(commands: Any) -> None:
     choices = {
         "model": MODELS,
         "method": ("inverse-variance", "mantel-haenszel", "peto"),
-        "tau2": TAU2,
+        "tau2": (*TAU2, "GENQ"),
         "ci": CI_CHOICES,
         "prediction": PREDICTION,
     }
@@ -77,6 +77,7 @@ def add_to(commands: Any) -> None:
     for field in of_pool:
         said = f"one of: {', '.join(choices[field.name])}" if field.name in choices else None
         add_option(model, field, said or HELP.get(field.name))
+    model.add_argument("--tau2-weights", metavar="COLUMN", help=TAU2_WEIGHTS)
 
     effects = command.add_argument_group("effect sizes")
     effects.add_argument("--ci-level", metavar="LEVEL", help="level of given confidence intervals (default: 0.95)")
@@ -90,7 +91,15 @@ def add_to(commands: Any) -> None:
     of_effects = ("measure", "ci_level", *(field.name for field in fields(EffectOptions)), *names)
     command.set_defaults(
         run=run,
-        options=("engine", "workers", "memory_limit", "convention", *(field.name for field in of_pool), *of_effects),
+        options=(
+            "engine",
+            "workers",
+            "memory_limit",
+            "convention",
+            "tau2_weights",
+            *(field.name for field in of_pool),
+            *of_effects,
+        ),
     )
 
 

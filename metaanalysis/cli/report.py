@@ -52,6 +52,7 @@ def run(given: argparse.Namespace) -> int:
     """Read, compute, pool and write."""
     from metaanalysis.cli.files import read_table
     from metaanalysis.effects import effect_sizes
+    from metaanalysis.cli.pool import refuse_weights_of_subgroups
     from metaanalysis.errors import OptionError
     from metaanalysis.models import meta_regression, pool, subgroups
     from metaanalysis.reports import report
@@ -61,6 +62,7 @@ def run(given: argparse.Namespace) -> int:
 
     if given.tau2_sharing is not None and given.by is None:
         raise OptionError("--tau2-sharing is about subgroups: name their column too, as in --by alloc.")
+    refuse_weights_of_subgroups(given)
     effects = effect_sizes(read_table(given.file), given.measure, **chosen(given.for_effects))
     options = chosen(given.for_pool)
     fit = pool(effects, **options)

@@ -8,7 +8,7 @@ from metaanalysis.diagnostics.influential import baujat, influence
 from metaanalysis.diagnostics.permutation import permutation_test
 from metaanalysis.diagnostics.pet_peese import pet_peese
 from metaanalysis.diagnostics.refits import cumulative, leave_one_out
-from metaanalysis.diagnostics.resampling import bootstrap
+from metaanalysis.diagnostics.resampling import bootstrap, jackknife
 from metaanalysis.diagnostics.small_study import small_study_test
 from metaanalysis.diagnostics.subsets import gosh
 from metaanalysis.diagnostics.trim_and_fill import trim_and_fill
@@ -21,6 +21,7 @@ __all__ = [
     "fail_safe_n",
     "gosh",
     "influence",
+    "jackknife",
     "leave_one_out",
     "permutation_test",
     "pet_peese",

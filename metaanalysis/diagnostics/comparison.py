@@ -42,7 +42,7 @@ def compare(
     Returns
     -------
     Comparison
-        ``fits``, a `Pooled` an estimator, and ``to_frame()``.
+        ``fits``, a `Pooled` an estimator, and ``to_frame()``. `metaanalysis.plot` draws it.
 
     Raises
     ------

@@ -18,7 +18,10 @@ from metaanalysis.models import pool
 from metaanalysis.models.numbers import pooled_numbers
 from metaanalysis.options import PoolOptions
 from metaanalysis.results import Pooled, Regression
+from metaanalysis.results.pooled_many import PooledMany
 
+# The questions that have a function for many meta-analyses at once.
+HAS_MANY = ("leave_one_out", "jackknife", "bootstrap", "gosh", "permutation_test")
 # A fit and its refit differ by rounding alone.
 REFIT_TOLERANCE = 1e-9
 
@@ -33,7 +36,14 @@ def fit_of(given: Pooled | Effects, what: str, **options: Any) -> Pooled:
         return given
     if isinstance(given, Effects):
         return pool(given, **options)
-    raise DataError(f"{what} needs a fit from pool, or Effects from effect_sizes, not {type(given).__name__}.")
+    raise DataError(
+        f"{what} needs a fit from pool, or Effects from effect_sizes, not {type(given).__name__}.{for_many(given, what)}"
+    )
+
+
+def for_many(given: object, what: str) -> str:
+    """Where to ask the question about many meta-analyses at once, for an error; nothing where that was not tried."""
+    return f" For many at once there is {what}_many." if isinstance(given, PooledMany) and what in HAS_MANY else ""
 
 
 def by_inverse_variance(fit: Pooled, what: str) -> None:

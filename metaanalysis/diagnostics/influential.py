@@ -41,7 +41,7 @@ def influence(fit: Pooled | Regression) -> Influence:
     Influence
         Externally standardised residuals, DFFITS, Cook's distances, covariance ratios, tau2 and Q without the study,
         leverages, weights, DFBETAS, and which studies the usual thresholds call influential. A row is NaN where the
-        model can't be fitted without the study; `status` says so.
+        model can't be fitted without the study; `status` says so. `metaanalysis.plot` draws it.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def baujat(fit: Pooled | Regression) -> Baujat:
     Returns
     -------
     Baujat
-        Each study's contribution to heterogeneity (x) and its influence on the result (y).
+        Each study's contribution to heterogeneity (x) and its influence on the result (y). `metaanalysis.plot` draws it.
 
     Raises
     ------

@@ -10,11 +10,13 @@ import numpy as np
 from metaanalysis.diagnostics.given import (
     at_least,
     by_inverse_variance,
+    for_many,
     inference_function,
     refits_itself,
     tau2_function,
 )
 from metaanalysis.diagnostics.progress import progress_bar
+from metaanalysis.diagnostics.seeds import Seed, generator_of
 from metaanalysis.errors import DataError, OptionError
 from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.formulas.inference import (
@@ -83,7 +85,7 @@ def permutation_test(
     exact: bool | None = None,
     statistic: str = "test",
     alternative: str = "two-sided",
-    seed: int | None = None,
+    seed: Seed = None,
     progress: bool | None = None,
 ) -> PermutationTest:
     """How often would chance alone bring about a result like this one? P-values that rest on no distribution.
@@ -103,7 +105,8 @@ def permutation_test(
         ``two-sided`` (default: the share of arrangements whose statistic is at least as large in absolute value), ``less`` or
         ``greater``.
     seed
-        For the same random arrangements on every run.
+        For the same random arrangements on every run: a whole number, a `numpy.random.SeedSequence` or a
+        `numpy.random.Generator`.
     progress
         Whether to show a progress bar; by default on a terminal.
 
@@ -148,7 +151,10 @@ def permutation_test(
     elif isinstance(fit, Regression):
         scheme = rows_scheme(fit)
     else:
-        raise DataError(f"permutation_test needs a fit from pool or meta_regression, not {type(fit).__name__}.")
+        raise DataError(
+            f"permutation_test needs a fit from pool or meta_regression, not {type(fit).__name__}."
+            f"{for_many(fit, 'permutation_test')}"
+        )
     all_of_them = scheme.arrangements <= permutations if exact is None else exact
     if all_of_them and scheme.arrangements > EXACT_AT_MOST:
         raise OptionError(
@@ -160,7 +166,7 @@ def permutation_test(
     estimates = fit.estimates if isinstance(fit, Regression) else np.array([fit.estimate])
     refits_itself(observed.coefficients[0], estimates, "permutation_test")
     batch = max(1, BATCH // scheme.size)
-    random = np.random.default_rng(seed)
+    random = generator_of(seed)
     parts = []
     with progress_bar(n, "permutations", progress) as advance:
         # Drawn at random, the observed arrangement is the first.

@@ -20,7 +20,14 @@ from metaanalysis.results import Pooled
 from metaanalysis.results.small_study import PetPeese, SmallStudyTest
 
 
-def pet_peese(fit: Pooled | Effects, *, dispersion: str = "factor", alpha: float = 0.05, **options: Any) -> PetPeese:
+def pet_peese(
+    fit: Pooled | Effects,
+    *,
+    dispersion: str = "factor",
+    alpha: float = 0.05,
+    direction: str = "weighted-mean",
+    **options: Any,
+) -> PetPeese:
     """What effect would very large studies show? The precision-effect test and estimate.
 
     Parameters
@@ -31,7 +38,11 @@ def pet_peese(fit: Pooled | Effects, *, dispersion: str = "factor", alpha: float
         How variation beyond chance enters: ``factor`` (default, as Stanley and Doucouliagos have it: weighted least squares)
         or ``variance`` (an additive tau2, by the estimator and the interval of the fit).
     alpha
-        PEESE is chosen where PET's estimate differs from 0, in the direction of the pooled effect, at this one-sided level.
+        PEESE is chosen where PET's estimate differs from 0 in the expected direction at this one-sided level. Others test both
+        sides at 0.10: the same choice, unless PET points the other way.
+    direction
+        The expected direction: ``positive`` or ``negative``, on the scale of analysis, where it was known beforehand; by default
+        (``weighted-mean``) that of the mean with weights 1/v, the common-effect estimate, whatever the model of the fit.
     **options
         Those of `pool`, where effects are given.
 
@@ -47,7 +58,9 @@ def pet_peese(fit: Pooled | Effects, *, dispersion: str = "factor", alpha: float
 
     Notes
     -----
-    An extrapolation: it goes astray where studies are few, all small, or differ for other reasons than their size.
+    Stanley and Doucouliagos take PEESE where PET's own test of its intercept rejects an effect of 0, else PET: PET is biased
+    towards 0 where there is an effect, PEESE away from 0 where there is none. An extrapolation: it goes astray where studies
+    are few, all small, or differ for other reasons than their size.
 
     Examples
     --------
@@ -62,6 +75,7 @@ def pet_peese(fit: Pooled | Effects, *, dispersion: str = "factor", alpha: float
     Synthesis Methods 5, 60-78.
     """
     kind = choose("dispersion", dispersion, ("factor", "variance"))
+    way = choose("direction", direction, ("weighted-mean", "positive", "negative"))
     if not 0.0 < alpha < 1.0:
         raise OptionError(f"alpha={alpha!r} is not a level of significance: it lies between 0 and 1, as in 0.05.")
     effects, pool_options = asked(fit, options)
@@ -70,9 +84,9 @@ def pet_peese(fit: Pooled | Effects, *, dispersion: str = "factor", alpha: float
     must_vary(np.sqrt(v), "standard error")
     pet = line_on(effects, np.sqrt(v), "standard error", "PET", kind, pool_options)
     peese = line_on(effects, v, "sampling variance", "PEESE", kind, pool_options)
-    w = 1.0 / v
-    direction = math.copysign(1.0, float((w * np.asarray(effects.y)).sum()))
-    statistic = direction * pet.limit.statistic
+    mean = float((np.asarray(effects.y) / v).sum())
+    sign = math.copysign(1.0, mean) if way == "weighted-mean" else 1.0 if way == "positive" else -1.0
+    statistic = sign * pet.limit.statistic
     p = float(lower_tail(np.asarray(-statistic), np.asarray(pet.df)))
     return PetPeese(pet, peese, "PEESE" if p < alpha else "PET", alpha, p)
 

@@ -116,6 +116,9 @@ def odds_ratios(effects: Effects) -> tuple[Effects, tuple[str, ...]]:
 # Effect sizes that go with their own standard errors by construction, and the tests made for them.
 BOUND_TO_ERROR = {
     "OR": "a log odds ratio goes with its own standard error even without bias: harbord, peters and rucker allow for it",
+    "PLO": "a log odds goes with its own standard error: proportions near 0 or 1 look asymmetric even without bias",
+    "PLN": "a log proportion goes with its own standard error: small proportions look asymmetric even without bias",
+    "IRLN": "a log rate goes with its own standard error: small rates look asymmetric even without bias",
     "SMD": "a standardised mean difference goes with its own standard error even without bias: pustejovsky-rodgers allows for it",
 }
 

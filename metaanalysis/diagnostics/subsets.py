@@ -9,6 +9,7 @@ import numpy as np
 
 from metaanalysis.diagnostics.given import at_least, by_inverse_variance, fit_of, only_estimates, pooled_again
 from metaanalysis.diagnostics.progress import progress_bar
+from metaanalysis.diagnostics.seeds import Seed, generator_of
 from metaanalysis.effects import Effects
 from metaanalysis.errors import OptionError
 from metaanalysis.formulas.arrays import BoolArray, IntArray
@@ -27,7 +28,7 @@ def gosh(
     fit: Pooled | Effects,
     subsets: int | None = None,
     *,
-    seed: int | None = None,
+    seed: Seed = None,
     progress: bool | None = None,
     **options: Any,
 ) -> Gosh:
@@ -41,7 +42,8 @@ def gosh(
         How many subsets to draw; by default all of them up to a million, a sample of a million beyond (k > 19). All where the
         number asked for is not below that of all.
     seed
-        For the same random subsets on every run.
+        For the same random subsets on every run: a whole number, a `numpy.random.SeedSequence` or a
+        `numpy.random.Generator`.
     progress
         Whether to show a progress bar; by default on a terminal.
     **options
@@ -50,7 +52,7 @@ def gosh(
     Returns
     -------
     Gosh
-        Estimate, tau2, I2, H2 and Q of each subset, and who is in it.
+        Estimate, tau2, I2, H2 and Q of each subset, and who is in it. `metaanalysis.plot` draws it.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def gosh(
     count = 2**k - 1
     n = min(count, SUBSETS_AT_MOST if subsets is None else subsets)
     every = n == count
-    included = every_subset(k) if every else random_subsets(k, n, np.random.default_rng(seed))
+    included = every_subset(k) if every else random_subsets(k, n, generator_of(seed))
     size = included.sum(axis=1)
     settled = only_estimates(fit.options)
     y, v = np.asarray(effects.y), np.asarray(effects.v)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,8 @@ from metaanalysis.formulas.continuity import continuity_corrected, corrected_cel
 @dataclass(frozen=True, eq=False)
 class Covariances:
     """The covariance matrices of effect sizes, one small matrix a study; effects of different studies are independent.
+
+    Read like a dictionary: ``found["Trial B"]``, ``"Trial B" in found``, ``for study, matrix in found.items()``, ``dict(found)``.
 
     Attributes
     ----------
@@ -42,6 +44,24 @@ class Covariances:
         if study not in self.studies:
             raise DataError(f"there is no study {study!r}; the studies are: {', '.join(self.studies)}.")
         return self.blocks[self.studies.index(study)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.studies)
+
+    def __contains__(self, study: object) -> bool:
+        return study in self.studies
+
+    def keys(self) -> tuple[str, ...]:
+        """The studies' names."""
+        return self.studies
+
+    def values(self) -> tuple[FloatArray, ...]:
+        """Their matrices."""
+        return self.blocks
+
+    def items(self) -> tuple[tuple[str, FloatArray], ...]:
+        """Each study's name and its matrix."""
+        return tuple(zip(self.studies, self.blocks, strict=True))
 
 
 def shared_control_covariances(effects: Effects, study: str = "study") -> Covariances:

@@ -20,10 +20,21 @@ from metaanalysis.effects.checks import (
     check_all,
     check_effects,
     check_given,
+    extremes_of,
+    extremes_of_one,
     users_line,
 )
 from metaanalysis.effects.checks_of_inputs import check_inputs, check_variants
-from metaanalysis.effects.columns import FrameLike, find_column, height, labels, numeric_column, open_frame, plain_array
+from metaanalysis.effects.columns import (
+    FrameLike,
+    find_column,
+    height,
+    holds_whole_numbers,
+    labels,
+    numeric_column,
+    open_frame,
+    plain_array,
+)
 from metaanalysis.effects.effects import Effects, closed
 from metaanalysis.effects.labels import Labels
 from metaanalysis.effects.measures import Computed, Measure, measure_named
@@ -67,8 +78,10 @@ def effect_sizes(
         MPPETO``), means (``MD SMD SMDH SMD1 SMD1H ROM CVR VR RPB ZPB RBIS ZBIS D2ORL D2ORN CLES``), before and after (``MC
         SMCC SMCR SMCRH ROMC CVRC VRC``), one group (``PR PLN PLO PAS PFT IR IRLN IRS IRFT MN SMN MNLN CVLN SDLN``),
         association (``COR UCOR ZCOR PCOR ZPCOR SPCOR R2 ZR2``), reliability (``ARAW AHW ABT``), and ``HR`` and ``GEN`` from
-        given estimates. Group 1 is the treated group. Any measure may also be given: ``y`` with ``v``, ``se`` or ``ci_low
-        ci_high`` on the scale of analysis (log for ratios), or, for ratios, the published ``estimate ci_low ci_high``.
+        given estimates. Group 1 is the treated group, or the later time; ``SMCR`` and ``SMCRH`` divide by ``sd1`` all the
+        same: for the standard deviation before, map it, as in ``sd1="sd_before"``. Any measure may also be given: ``y`` with
+        ``v``, ``se`` or ``ci_low ci_high`` on the scale of analysis (log for ratios), or, for ratios, the published
+        ``estimate ci_low ci_high``.
     label
         The column that names the studies; by default ``study``, ``label`` or ``author`` where there is one.
     convention
@@ -115,7 +128,8 @@ def effect_sizes(
     found = {name: find_column(frame, columns.get(name, name), name) for name in names}
     names_of_studies = labels(frame, label)
     inputs = {name: closed(numeric_column(frame, column, names_of_studies)) for name, column in found.items()}
-    return from_inputs(entry, inputs, found, names_of_studies, options, convention, level, frame, None)
+    whole = frozenset(name for name, column in found.items() if holds_whole_numbers(frame, column))
+    return from_inputs(entry, inputs, found, names_of_studies, options, convention, level, frame, None, whole)
 
 
 def effects_from_arrays(
@@ -140,36 +154,46 @@ def effects_from_arrays(
     return from_inputs(entry, arrays, {"y": "y", "v": "v"}, names, GIVEN_EFFECTS, "metafor", 0.95, None, None)
 
 
-def under_convention(effects: Effects, convention: str) -> Effects:
-    """The same studies' effect sizes under another program's rules.
+def under_convention(effects: Effects, convention: str, measure: str | None = None) -> Effects:
+    """The same studies' effect sizes under another program's rules and, where one is named, as another measure.
 
-    Given effects stay as they are; options that the user had set apart from the former convention are kept.
+    Given effects stay as they are; options that the user had set apart from the former convention are kept. The effects are
+    computed anew once, so that studies that are left out are named once.
     """
+    if measure is not None and measure_named(measure).key != effects.measure:
+        return converted(effects, measure_named(measure), options_under(effects, convention), convention)
     if convention == effects.convention or effects.given:
         return effects
+    return recomputed(effects, effects.measure_entry, options_under(effects, convention), convention)
+
+
+def options_under(effects: Effects, convention: str) -> EffectOptions:
+    """A convention's options with those that the user had set apart from the former one."""
+    if convention == effects.convention:
+        return effects.options
     usual = convention_named(effects.convention).effects
     own = {name: getattr(effects.options, name) for name in OPTION_NAMES}
     chosen = {name: value for name, value in own.items() if value != getattr(usual, name)}
-    options = override(convention_named(convention).effects, chosen)
-    return recomputed(effects, effects.measure_entry, options, convention)
+    return override(convention_named(convention).effects, chosen)
 
 
 def as_measure(effects: Effects, measure: str) -> Effects:
     """The same studies' data as another measure; DataError where the effects were given without data."""
-    entry = measure_named(measure)
-    if entry.key == effects.measure:
-        return effects
+    return under_convention(effects, effects.convention, measure)
+
+
+def converted(effects: Effects, entry: Measure, options: EffectOptions, convention: str) -> Effects:
+    """The same studies' data as another measure under a convention; DataError where the effects were given without data."""
     if effects.given or not set(entry.inputs) <= set(effects.all_data) or not entry.inputs:
         raise DataError(
             f"{entry.title} ({entry.key}) needs {' '.join(entry.inputs)} of each study, and these effects were made "
             f"without them. Make them by effect_sizes from a table that has these columns."
         )
-    options = effects.options
     if entry.corrected != effects.measure_entry.corrected:
-        usual = convention_named(effects.convention).effects
+        usual = convention_named(convention).effects
         options = replace(options, add=usual.add if entry.corrected else 0.0)
     # A variant of one measure is none of another.
-    return recomputed(effects, entry, replace(options, variance=None, correction=None), effects.convention)
+    return recomputed(effects, entry, replace(options, variance=None, correction=None), convention)
 
 
 def recomputed(effects: Effects, entry: Measure, options: EffectOptions, convention: str) -> Effects:
@@ -235,10 +259,12 @@ def from_inputs(
     level: float,
     source: Any,
     rows: IntArray | None,
+    whole: frozenset[str] = frozenset(),
 ) -> Effects:
     """Check the inputs, compute the effects and leave out, with a warning, the studies that have none.
 
-    inputs: arrays of our own, closed to changes; rows: which rows of the source they are, None where they are all.
+    inputs: arrays of our own, closed to changes; rows: which rows of the source they are, None where they are all; whole:
+    the inputs that are known to hold whole numbers alone.
     """
     total = len(label)
     everyone = label if isinstance(label, Labels) else Labels(label, total)
@@ -253,7 +279,7 @@ def from_inputs(
     for bad, why in incomplete(inputs, columns, extremes):
         leave_out(bad, why)
     given = "y" in inputs or "estimate" in inputs
-    checked = StudyData(inputs, columns, label, complete, extremes=extremes)
+    checked = StudyData(inputs, columns, label, complete, extremes=extremes, whole=whole)
     check_all(checked, check_given if given else lambda data: check_inputs(data, entry))
     kept = inputs if not reasons else {name: closed(values[complete]) for name, values in inputs.items()}
     computed = computed_from_given(kept, level) if given else computed_from_data(entry, kept, options)
@@ -313,25 +339,14 @@ def incomplete(
             yield nobody, f"{columns[name]} is 0: nobody was observed"
 
 
-def extremes_of(arrays: Mapping[str, FloatArray]) -> dict[str, tuple[float, float]]:
-    """The least and the greatest value of each array; both missing where a value is."""
-    return {name: extremes_of_one(values) for name, values in arrays.items()}
-
-
-def extremes_of_one(values: FloatArray) -> tuple[float, float]:
-    """The least and the greatest value, block by block: the second look finds the block still in cache."""
-    if values.size <= BLOCK:
-        return float(np.min(values)), float(np.max(values))
-    parts = np.array([(np.min(values[part]), np.max(values[part])) for part in blocks(values.size)])
-    return float(np.min(parts[:, 0])), float(np.max(parts[:, 1]))
-
-
 def usable(computed: Computed) -> bool:
     """Whether all effects and variances are numbers to compute with."""
-    if computed.y.size == 0:
-        return False
-    least, most = extremes_of_one(computed.y)
-    smallest, largest = extremes_of_one(computed.v)
+    return computed.y.size > 0 and within_limits(extremes_of_one(computed.y), extremes_of_one(computed.v))
+
+
+def within_limits(of_effects: tuple[float, float], of_variances: tuple[float, float]) -> bool:
+    """Whether the least and the greatest effect, and variance, can be computed with."""
+    (least, most), (smallest, largest) = of_effects, of_variances
     # A missing value is neither.
     return (
         least >= -LARGEST_EFFECT
@@ -371,7 +386,8 @@ def looks_at_all_studies(options: EffectOptions) -> bool:
 def computed_from_given(kept: Mapping[str, FloatArray], level: float) -> Computed:
     """Given estimates to y and v: from variances, standard errors or confidence intervals."""
     transform = np.log if "estimate" in kept else np.positive
-    y = transform(kept["estimate"] if "estimate" in kept else kept["y"])
+    # Effects that are given are taken as they are: a copy of millions costs as much as a look at them.
+    y = np.log(kept["estimate"]) if "estimate" in kept else kept["y"]
     if "v" in kept:
         v = kept["v"]
     else:

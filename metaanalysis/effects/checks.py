@@ -18,12 +18,26 @@ BLOCK = 1 << 16
 
 
 MOST = float(np.finfo(np.float64).max)
+SMALLEST_POSITIVE = float(np.nextafter(0.0, 1.0))
 
 
 def blocks(k: int) -> Iterator[slice]:
     """Parts of k studies."""
     for start in range(0, k, BLOCK):
         yield slice(start, min(start + BLOCK, k))
+
+
+def extremes_of(arrays: Mapping[str, FloatArray]) -> dict[str, tuple[float, float]]:
+    """The least and the greatest value of each array; both missing where a value is."""
+    return {name: extremes_of_one(values) for name, values in arrays.items()}
+
+
+def extremes_of_one(values: FloatArray) -> tuple[float, float]:
+    """The least and the greatest value, block by block: the second look finds the block still in cache."""
+    if values.size <= BLOCK:
+        return float(np.min(values)), float(np.max(values))
+    parts = np.array([(np.min(values[part]), np.max(values[part])) for part in blocks(values.size)])
+    return float(np.min(parts[:, 0])), float(np.max(parts[:, 1]))
 
 
 def users_line() -> int:
@@ -43,7 +57,8 @@ class StudyData:
     """The inputs of all rows, the column that each came from, the rows' labels, and which rows are complete.
 
     `rows` numbers them in the user's table, where they are not all of it. `extremes` are each input's least and greatest
-    value where they are known: they spare a look at every value of a long table.
+    value where they are known, and `whole` the inputs whose columns hold whole numbers alone: they spare a look at every
+    value of a long table.
     """
 
     inputs: Mapping[str, FloatArray]
@@ -52,6 +67,7 @@ class StudyData:
     complete: BoolArray
     rows: IntArray | None = None
     extremes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    whole: frozenset[str] = frozenset()
 
     def within(self, name: str, low: float, high: float = np.inf) -> bool:
         """Whether all values of an input surely lie from low to high, as its extremes say."""
@@ -91,6 +107,7 @@ class StudyData:
             self.label,
             self.complete[which],
             extremes=self.extremes,
+            whole=self.whole,
         )
 
     def refuse_each(self, names: Sequence[str], bad: Callable[[FloatArray], BoolArray], what: str, remedy: str) -> None:
@@ -146,6 +163,8 @@ def check_sizes(data: StudyData, names: Sequence[str], at_least: float) -> None:
 def warn_of_fractions(data: StudyData, names: Sequence[str]) -> None:
     """Counts that are not whole numbers are used, with a warning."""
     for name in names:
+        if name in data.whole:
+            continue
         x = data.inputs[name]
         rows = data.rows_of(x != np.rint(x))
         if rows.size:
@@ -165,7 +184,7 @@ def check_given(data: StudyData) -> None:
     for name, what in (("v", "sampling variance"), ("se", "standard error")):
         if name in data.inputs:
             data.refuse_each(
-                (name,),
+                data.beyond((name,), SMALLEST_POSITIVE),
                 lambda x: x <= 0,
                 f"is not a positive {what}",
                 "correct it, or make it missing to leave the study out",
@@ -192,6 +211,34 @@ def check_given(data: StudyData) -> None:
                 f"{data.shown('ci_high', row)}"
             ),
             "correct the estimate or the limits, and see that all are on the same scale",
+        )
+        warn_of_estimates_off_centre(data, centre)
+
+
+# An estimate so much of half the width from the middle of its interval is not there by rounding.
+OFF_CENTRE = 0.5
+
+
+def warn_of_estimates_off_centre(data: StudyData, centre: str) -> None:
+    """An interval is used by its width, with a warning where the estimate lies far from its middle.
+
+    A misprinted limit, or limits of a ratio with the estimate's logarithm, show themselves so; so do exact intervals.
+    """
+    names = (centre, "ci_low", "ci_high")
+    # Rows that are left out for a missing value may hold anything in their other columns.
+    with np.errstate(all="ignore"):
+        y, low, high = (np.log(data.inputs[name]) if centre == "estimate" else data.inputs[name] for name in names)
+        rows = data.rows_of(np.abs((y - low) - (high - y)) > OFF_CENTRE * (high - low))
+    if rows.size:
+        row = int(rows[0])
+        more = f" and {rows.size - 1} more" if rows.size > 1 else ""
+        scale = " of the logarithms" if centre == "estimate" else ""
+        warnings.warn(
+            f"{data.shown(centre, row)} {data.place(row)}{more} lies far from the middle{scale} of {data.shown('ci_low', row)} "
+            f"and {data.shown('ci_high', row)}. The standard error is taken from the interval's width: see that all three "
+            f"are as printed and on one scale.",
+            DataWarning,
+            stacklevel=users_line(),
         )
 
 

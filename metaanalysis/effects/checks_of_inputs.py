@@ -16,6 +16,8 @@ SIZES = ("n1", "n2", "n")
 EVENTS_OF = (("events1", "n1"), ("events2", "n2"), ("events", "n"))
 # The least positive number: what is at least this is above 0.
 TINY = 5e-324
+# Papers print t to one decimal at least and R² to two: numbers may be off by half of the last one.
+ROUNDING_OF_T, ROUNDING_OF_R2 = 0.05, 0.005
 LEAVE_OUT = "correct it, or make it missing to leave the study out"
 
 
@@ -97,6 +99,21 @@ def check_predictors(data: StudyData, measure: Measure) -> None:
         have["n"] - have["predictors"] < least,
         lambda row: f"{data.shown('n', row)} leaves too few people for {data.shown('predictors', row)}",
         f"the variance needs n above the number of predictors by {least} at least; {LEAVE_OUT}",
+    )
+    if "r2" in have:
+        check_share_of_one_predictor(data)
+
+
+def check_share_of_one_predictor(data: StudyData) -> None:
+    """One predictor does not explain more than all of them, however t and R² were rounded."""
+    have = data.inputs
+    df = have["n"] - have["predictors"] - 1.0
+    least = np.square(np.maximum(np.abs(have["t"]) - ROUNDING_OF_T, 0.0)) * (1.0 - have["r2"] - ROUNDING_OF_R2) / df
+    data.refuse(
+        least > have["r2"] + ROUNDING_OF_R2,
+        lambda row: f"{data.shown('t', row)} is too large for {data.shown('r2', row)}",
+        "one predictor can't explain more than the whole model; is r2 that of all predictors, and t not an F? Correct them, "
+        "or make them missing to leave the study out",
     )
 
 

@@ -125,12 +125,19 @@ def plain_array(values: Sequence[object] | FloatArray, name: str) -> FloatArray:
     if raw.ndim != 1:
         raise DataError(f"{name} has {raw.ndim} dimensions; one value a study, in one dimension, was expected.")
     if raw.dtype.kind in "fiu":
-        # A masked value is a missing one, and np.asarray would have brought it back.
-        masked = values.mask if isinstance(values, np.ma.MaskedArray) else False
-        return np.where(masked, np.nan, raw.astype(np.float64))
+        found = np.array(raw, dtype=np.float64)
+        # A masked value is a missing one, and np.asarray has brought it back.
+        if isinstance(values, np.ma.MaskedArray):
+            found[np.ma.getmaskarray(values)] = np.nan
+        return found
     # NumPy may have turned a list of numbers and words into words: the list itself knows better.
     given = list(values) if isinstance(values, list | tuple) else raw.tolist()
     return to_floats(given, name, Labels(None, raw.size))
+
+
+def holds_whole_numbers(frame: nw.DataFrame[Any], column: str) -> bool:
+    """Whether a column's type has no fractions, so that none has to be looked for."""
+    return bool(frame[column].dtype.is_integer())
 
 
 def numeric_column(frame: nw.DataFrame[Any], column: str, label: Sequence[str]) -> FloatArray:

@@ -17,7 +17,7 @@ from scipy import special
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.gamma_correction import exact_correction
 from metaanalysis.formulas.heterogeneity import chi2_upper_tail, i2_from_q
-from metaanalysis.formulas.inference import two_sided_p
+from metaanalysis.formulas.inference import quantile, two_sided_p
 from metaanalysis.formulas.rounding import Interval, clipped, decreasing, increasing, quotient, width
 
 
@@ -50,6 +50,15 @@ def to_symmetric_scale(x: Interval, scale: str) -> Interval:
 def from_symmetric_scale(x: Interval, scale: str) -> Interval:
     """The way back, to the scale on which numbers are read."""
     return increasing(SYMMETRIC_SCALES[scale].back, x)
+
+
+def critical_values(level: FloatArray, df: FloatArray) -> FloatArray:
+    """The two-sided critical value of each row at a level of its own. level, df: (rows,). Returns (rows,)."""
+    found = np.full(np.shape(df), np.nan)
+    for one in np.unique(level):
+        at = level == one
+        found[at] = quantile(float(one), df[at])
+    return found
 
 
 def standard_error(low: Interval, high: Interval, critical: FloatArray) -> Interval:
@@ -120,6 +129,16 @@ def smallest_smd_standard_error(total: FloatArray, k: FloatArray) -> FloatArray:
 
 def _effective_size(n: FloatArray) -> FloatArray:
     return n / exact_correction(n - 2.0) ** 2
+
+
+def smallest_standard_error_beside_tau2(tau2: FloatArray, k: FloatArray) -> FloatArray:
+    """The least that the standard error of a random-effects mean of k studies can be.
+
+        se^2 = 1 / sum 1 / (v + tau2) >= tau2 / k
+
+    Whatever the estimator of tau2, as every v > 0. Source: DerSimonian & Laird (1986) for the standard error.
+    """
+    return np.asarray(np.sqrt(tau2 / np.where(k > 0, k, np.nan)))
 
 
 def hartung_knapp_q(se: FloatArray, wald_se: FloatArray, df: FloatArray) -> FloatArray:

@@ -5,7 +5,7 @@ Infinite degrees of freedom mean the normal distribution.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
@@ -13,8 +13,11 @@ import numpy as np
 from scipy import special
 
 from metaanalysis.formulas.arrays import FloatArray
-from metaanalysis.formulas.weighted import WeightedFit, count, residual_df
+from metaanalysis.formulas.weighted import MeanFit, WeightedFit, count, residual_df
 from metaanalysis.registry import Entry, Registry
+
+# Beyond this SciPy's quantiles of t are where its search stopped.
+END_OF_SEARCH = 1e140
 
 
 class Inference(NamedTuple):
@@ -28,22 +31,22 @@ class Inference(NamedTuple):
 InferenceFunction: TypeAlias = Callable[[WeightedFit, FloatArray, FloatArray | None], Inference]
 
 
-def wald(fit: WeightedFit, w: FloatArray, X: FloatArray | None) -> Inference:  # noqa: ARG001
+def wald(fit: WeightedFit | MeanFit, w: FloatArray, X: FloatArray | None) -> Inference:  # noqa: ARG001
     """Covariance (X'WX)^-1 and the normal distribution."""
     return Inference(fit.covariance, np.full(fit.q.shape, np.inf))
 
 
-def student_t(fit: WeightedFit, w: FloatArray, X: FloatArray | None) -> Inference:
+def student_t(fit: WeightedFit | MeanFit, w: FloatArray, X: FloatArray | None) -> Inference:
     """Covariance (X'WX)^-1 and the t distribution with k - p degrees of freedom. Source: Follmann & Proschan (1999)."""
     return Inference(fit.covariance, residual_df(w, X))
 
 
-def hartung_knapp_scale(fit: WeightedFit, df: FloatArray) -> FloatArray:
+def hartung_knapp_scale(fit: WeightedFit | MeanFit, df: FloatArray) -> FloatArray:
     """The mean weighted squared residual, sum w (y - X b)^2 / (k - p); NaN where k = p."""
     return np.where(df > 0, fit.q / np.where(df > 0, df, 1.0), np.nan)
 
 
-def hartung_knapp(fit: WeightedFit, w: FloatArray, X: FloatArray | None) -> Inference:
+def hartung_knapp(fit: WeightedFit | MeanFit, w: FloatArray, X: FloatArray | None) -> Inference:
     """Covariance (X'WX)^-1 times the mean weighted squared residual, t with k - p degrees of freedom.
 
     Source: Hartung & Knapp (2001); Sidik & Jonkman (2002); with moderators Knapp & Hartung (2003).
@@ -52,7 +55,7 @@ def hartung_knapp(fit: WeightedFit, w: FloatArray, X: FloatArray | None) -> Infe
     return Inference(fit.covariance * hartung_knapp_scale(fit, df)[..., np.newaxis, np.newaxis], df)
 
 
-def hartung_knapp_adhoc(fit: WeightedFit, w: FloatArray, X: FloatArray | None) -> Inference:
+def hartung_knapp_adhoc(fit: WeightedFit | MeanFit, w: FloatArray, X: FloatArray | None) -> Inference:
     """Hartung-Knapp's covariance with a factor of at least 1: never smaller than Wald's. Source: Knapp & Hartung (2003)."""
     df = residual_df(w, X)
     scale = np.maximum(hartung_knapp_scale(fit, df), 1.0)
@@ -124,6 +127,15 @@ CI: Registry[InferenceFunction] = Registry(
 )
 
 
+# Those that take no number of single studies, and whether they take the weighted sum of squared residuals.
+FROM_SUMS: Mapping[str, tuple[Callable[[MeanFit, FloatArray, None], Inference], bool]] = {
+    "wald": (wald, False),
+    "t": (student_t, False),
+    "hksj": (hartung_knapp, True),
+    "hksj-adhoc": (hartung_knapp_adhoc, True),
+}
+
+
 def ci_function(ci: str | InferenceFunction, level: float) -> InferenceFunction:
     """The function of an interval, told the level where its choice depends on it."""
     function = CI.entry(ci).function
@@ -146,6 +158,8 @@ def quantile(level: float, df: FloatArray) -> FloatArray:
         t = np.sqrt(usable * share / rest)
     else:
         t = -special.stdtrit(usable, tail)
+        # Of very few degrees of freedom SciPy's search ends at a bound of its own, wherever the quantile is.
+        t = np.where(t > END_OF_SEARCH, np.inf, t)
     return np.where(finite, t, np.where(df > 0, normal, np.nan))
 
 

@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from scipy import integrate, optimize, special
+from scipy import special
 from scipy.optimize import elementwise
 
-from metaanalysis.formulas.arrays import FloatArray
+from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.formulas.likelihood import log_likelihood
 from metaanalysis.formulas.tau2_iterative import maximise_likelihood
 from metaanalysis.formulas.tau2_moments import dersimonian_laird
@@ -100,6 +100,15 @@ def profile_likelihood(y: FloatArray, v: FloatArray, level: float) -> MeanInterv
     )
 
 
+# Points of Gauss-Legendre's rule in each panel of the tail, and panels for few studies; with many, Q varies little and the tail
+# changes fast. Four times as many panels moved the pivot by no more than 1e-11 for k of 2 to 1,000.
+POINTS, PANELS, FEW_STUDIES = 24, 8, 20
+# Panels lie close together near the tail's beginning, by this power, and end where the normal density has fallen by exp(-END).
+CLOSER, END = 4, 40.0
+# Numbers in one temporary array.
+BLOCK = 400_000
+
+
 def henmi_copas(y: FloatArray, v: FloatArray, level: float) -> MeanInterval:
     """The common-effect estimate with an interval that allows for heterogeneity: less moved by small studies' bias.
 
@@ -109,70 +118,119 @@ def henmi_copas(y: FloatArray, v: FloatArray, level: float) -> MeanInterval:
     """
     lead, k = y.shape[:-1], y.shape[-1]
     y, v = y.reshape(-1, k), v.reshape(-1, k)
-    rows = [henmi_copas_one(y[i], v[i], level) for i in range(y.shape[0])]
-    columns = np.array(rows).reshape(*lead, 7)
-    estimate, variance, low, high, statistic, p, tau2 = (columns[..., j] for j in range(7))
-    weights = weighted_mean(y, inverse_variance_weights(v)).leverages.reshape(*lead, k)
-    nothing = np.full(lead, np.nan)
-    return MeanInterval(estimate, variance, low, high, statistic, p, nothing, tau2, weights)
-
-
-def henmi_copas_one(y: FloatArray, v: FloatArray, level: float) -> tuple[float, ...]:
-    """Henmi and Copas' interval of one meta-analysis; y, v: (k,)."""
     w = inverse_variance_weights(v)
-    k = float(count(w))
     fit = weighted_mean(y, w)
-    estimate = float(fit.coefficients[0])
-    if k < 2:
-        return (estimate, float(1.0 / w.sum()), np.nan, np.nan, np.nan, np.nan, np.nan)
-    tau2 = max(float(dersimonian_laird(y, v)), 0.0)
-    # Moments of the weights, each divided by the first: w1 = sum w, w_j = sum w^j / w1.
-    w1, w2, w3, w4 = float(w.sum()), *(float((fit.leverages * w ** (j - 1)).sum()) for j in (2, 3, 4))
-    ratio = 1.0 + tau2 * w2
-    variance = ratio / w1
-    spread = w1 - w2
-    second = w3 - w2**2
-    third = w4 - 2.0 * w2 * w3 + w2**3
-
-    def gamma_parameters(r2: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Shape and scale of Q given the standardised estimate squared, r2 in units of its own variance."""
-        shift = r2 / ratio - 1.0 / ratio
-        mean = (k - 1.0) + tau2 * spread + tau2**2 * shift * second
-        fixed = 2.0 * (k - 1.0) + 4.0 * tau2 * spread + 2.0 * tau2**2 * (w1 * w2 - 2.0 * w3 + w2**2)
-        linear = 4.0 * tau2**2 * second + 4.0 * tau2**3 * third
-        variance_of_q = fixed + linear * shift + 2.0 * tau2**4 * (1.0 - 2.0 * r2) / ratio**2 * second**2
-        return mean**2 / variance_of_q, variance_of_q / mean
-
-    def tail(x: float) -> float:
-        """P(pivot > x): over the standardised estimate r > 0, the chance that Q is too small to stretch the interval to it."""
-
-        def integrand(r: float) -> float:
-            stretch = r / x
-            q = (w1 / w2 - 1.0) * (stretch**2 - 1.0) + (k - 1.0)
-            shape, scale = gamma_parameters(np.asarray(r**2))
-            return float(special.gammainc(shape, max(q, 0.0) / scale)) * float(
-                np.exp(-0.5 * r * r) / np.sqrt(2.0 * np.pi)
-            )
-
-        value, _ = integrate.quad(integrand, x, np.inf, epsabs=1e-14, epsrel=1e-12, limit=500)
-        return float(value)
-
-    alpha = (1.0 - level) / 2.0
-    # The tail is that of the estimate standardised by its true variance, `ratio` times the common-effect one.
-    root = float(np.sqrt(ratio))
-    pivot = find_pivot(tail, alpha) * root
-    se = float(np.sqrt(variance))
-    statistic = abs(estimate) / se / root
-    p = 2.0 * tail(statistic) if statistic > 0 else 1.0
-    return (estimate, variance, estimate - pivot * se, estimate + pivot * se, estimate / se, min(p, 1.0), tau2)
+    given = pivot_moments(y, v)
+    some = np.flatnonzero(given.k >= 2)
+    low, high, statistic, p, tau2 = np.full((5, y.shape[0]), np.nan)
+    estimate, variance = fit.coefficients[:, 0], given.ratio / given.w1
+    se = np.sqrt(variance)
+    rule = tail_rule(PANELS * int(np.ceil(np.sqrt(max(k / FEW_STUDIES, 1.0)))))
+    step = max(1, BLOCK // rule[0].size)
+    for first in range(0, some.size, step):
+        at = some[first : first + step]
+        # The tail is that of the estimate standardised by its true variance, `ratio` times the common-effect one.
+        root = np.sqrt(given.ratio[at])
+        half = find_pivot(given, at, (1.0 - level) / 2.0, rule) * root * se[at]
+        low[at], high[at] = estimate[at] - half, estimate[at] + half
+        statistic[at], tau2[at] = estimate[at] / se[at], given.tau2[at]
+        distance = np.abs(statistic[at]) / root
+        p[at] = np.where(distance > 0, np.minimum(2.0 * pivot_tail(distance, given, at, rule), 1.0), 1.0)
+    variance = np.where(given.k >= 2, variance, 1.0 / given.w1)
+    return MeanInterval(
+        estimate.reshape(lead),
+        variance.reshape(lead),
+        low.reshape(lead),
+        high.reshape(lead),
+        statistic.reshape(lead),
+        p.reshape(lead),
+        np.full(lead, np.nan),
+        tau2.reshape(lead),
+        fit.leverages.reshape(*lead, k),
+    )
 
 
-def find_pivot(tail: Callable[[float], float], alpha: float) -> float:
-    """The x at which a decreasing tail probability equals alpha."""
-    high = 2.0
-    while tail(high) > alpha and high < 1e8:
-        high *= 2.0
-    return float(optimize.brentq(lambda x: tail(x) - alpha, 1e-8, high, xtol=1e-13, rtol=1e-13))
+class PivotMoments(NamedTuple):
+    """What the distribution of Henmi and Copas' pivot depends on, each (n,); w_j = sum w^j / sum w for j of 2 and more."""
+
+    k: FloatArray
+    tau2: FloatArray
+    ratio: FloatArray  # of the estimate's variance to the common-effect one, 1 + tau2 w_2
+    w1: FloatArray
+    w2: FloatArray
+    w3: FloatArray
+    w4: FloatArray
+
+
+def pivot_moments(y: FloatArray, v: FloatArray) -> PivotMoments:
+    """The moments of the weights and DerSimonian and Laird's tau2; y, v: (n, k)."""
+    w = inverse_variance_weights(v)
+    k = count(w).astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # Of a single study it is 0 / 0.
+        tau2 = np.where(k >= 2, np.maximum(dersimonian_laird(y, v), 0.0), 0.0)
+    leverages = weighted_mean(y, w).leverages
+    w1 = w.sum(axis=-1)
+    w2, w3, w4 = ((leverages * w ** (j - 1)).sum(axis=-1) for j in (2, 3, 4))
+    return PivotMoments(k, tau2, 1.0 + tau2 * w2, w1, w2, w3, w4)
+
+
+def pivot_tail(x: FloatArray, given: PivotMoments, at: IntArray, rule: tuple[FloatArray, FloatArray]) -> FloatArray:
+    """P(pivot > x): over the standardised estimate r > x, the chance that Q is too small to stretch the interval to it.
+
+    x: (m,) above 0; at: which of the meta-analyses they belong to; rule: nodes in [0, 1] and their shares. Returns (m,).
+    """
+    k, tau2, ratio, w1, w2, w3, w4 = (moment[at, np.newaxis] for moment in given)
+    x = x[:, np.newaxis]
+    length = 2.0 * END / (x + np.sqrt(x * x + 2.0 * END))
+    # t = r - x, so that r^2 - x^2 = t (2x + t) keeps its digits.
+    nodes, shares = rule
+    t = length * nodes
+    beyond = t * (2.0 * x + t)
+    r2 = x * x + beyond
+    second, third = w3 - w2**2, w4 - 2.0 * w2 * w3 + w2**3
+    shift = (r2 - 1.0) / ratio
+    # Mean and variance of Q given the standardised estimate.
+    mean = (k - 1.0) + tau2 * (w1 - w2) + tau2**2 * shift * second
+    fixed = 2.0 * (k - 1.0) + 4.0 * tau2 * (w1 - w2) + 2.0 * tau2**2 * (w1 * w2 - 2.0 * w3 + w2**2)
+    linear = 4.0 * tau2**2 * second + 4.0 * tau2**3 * third
+    spread = fixed + linear * shift + 2.0 * tau2**4 * (1.0 - 2.0 * r2) / ratio**2 * second**2
+    q = (w1 / w2 - 1.0) * beyond / x**2 + (k - 1.0)
+    inside = special.gammainc(mean**2 / spread, q * mean / spread) * np.exp(-0.5 * beyond)
+    whole = (length * inside * shares).sum(axis=-1)
+    return np.asarray(whole * np.exp(-0.5 * x[:, 0] ** 2) / np.sqrt(2.0 * np.pi))
+
+
+def tail_rule(panels: int) -> tuple[FloatArray, FloatArray]:
+    """Nodes in [0, 1], close together near 0, and their shares: the tail changes most near its beginning."""
+    nodes, shares = np.polynomial.legendre.leggauss(POINTS)
+    begins = np.arange(panels)[:, np.newaxis]
+    even = ((begins + 0.5 * (nodes + 1.0)) / panels).ravel()
+    return even**CLOSER, CLOSER * even ** (CLOSER - 1) * np.tile(0.5 * shares / panels, panels)
+
+
+def find_pivot(given: PivotMoments, at: IntArray, alpha: float, rule: tuple[FloatArray, FloatArray]) -> FloatArray:
+    """The x at which the decreasing tail probability of each meta-analysis equals alpha; (m,)."""
+    high = np.full(at.size, 2.0)
+    open_ = np.arange(at.size)
+    for _ in range(30):
+        open_ = open_[pivot_tail(high[open_], given, at[open_], rule) > alpha]
+        if open_.size == 0:
+            break
+        high[open_] *= 2.0
+
+    def excess(x: FloatArray, which: FloatArray) -> FloatArray:
+        rows = at[which.astype(np.intp).reshape(-1)]
+        return np.asarray(pivot_tail(x.reshape(-1), given, rows, rule) - alpha).reshape(x.shape)
+
+    which = np.arange(at.size, dtype=np.float64)
+    found = elementwise.find_root(
+        excess,
+        (np.full(at.size, 1e-8), high),
+        args=(which,),
+        tolerances={"xrtol": 1e-13, "xatol": 0.0, "fatol": 0.0, "frtol": 0.0},
+    )
+    return np.asarray(np.where(found.success, found.x, np.nan))
 
 
 # (y, v, level) -> MeanInterval

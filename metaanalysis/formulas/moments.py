@@ -26,6 +26,15 @@ class Moments(NamedTuple):
     log_det_xwx: FloatArray  # log |X'WX|
 
 
+class FewMoments(NamedTuple):
+    """Of the moments those that estimators by the method of moments, Q and I2 are made of; (...) each."""
+
+    q: FloatArray
+    yppy: FloatArray
+    trace_p: FloatArray
+    trace_w: FloatArray
+
+
 def moments_of_mean(e: FloatArray, w: FloatArray) -> Moments:
     """For the mean alone; e, w: (..., k) with the anchor first (see `weighted.anchor_first`).
 
@@ -42,9 +51,11 @@ def moments_of_mean(e: FloatArray, w: FloatArray) -> Moments:
     rest2, rest3 = dot(others, others), dot3(others, others, others)
     anchor = first * rest * over
     first2 = first * first
-    spread = u - (dot(w, u) * over)[..., np.newaxis]
+    q = dot(u, r)
+    # In the memory of r, which has done its work.
+    spread = np.subtract(u, (dot(w, u) * over)[..., np.newaxis], out=r)
     return Moments(
-        q=dot(u, r),
+        q=q,
         yppy=dot(u, u),
         ypppy=dot3(w, spread, spread),
         trace_p=anchor + rest - rest2 * over,
@@ -54,6 +65,17 @@ def moments_of_mean(e: FloatArray, w: FloatArray) -> Moments:
         trace_ww=first2 + rest2,
         log_det_xwx=np.log(total),
     )
+
+
+def few_moments_of_mean(e: FloatArray, w: FloatArray) -> FewMoments:
+    """For the mean alone, in half the time of all; e, w: (..., k) with the anchor first."""
+    first, others = w[..., 0], w[..., 1:]
+    rest = others.sum(axis=-1)
+    total = first + rest
+    over = 1.0 / total
+    r = e - (dot(w, e) * over)[..., np.newaxis]
+    u = w * r
+    return FewMoments(dot(u, r), dot(u, u), first * rest * over + rest - dot(others, others) * over, total)
 
 
 def score_of_mean(e: FloatArray, w: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -128,7 +150,8 @@ def moments_of_known_mean(e: FloatArray, w: FloatArray) -> Moments:
 
 def moments(y: FloatArray, v: FloatArray, tau2: FloatArray, X: FloatArray | None) -> Moments:
     """The moments at tau2 (...); for the mean (X None) y and v are anchored. X without columns: y are deviations."""
-    w = 1.0 / (v + tau2[..., np.newaxis])
+    w = v + tau2[..., np.newaxis]
+    np.reciprocal(w, out=w)
     if X is not None and X.shape[-1] == 0:
         return moments_of_known_mean(y, w)
     return moments_of_mean(y, w) if X is None else moments_of_regression(y, w, X)

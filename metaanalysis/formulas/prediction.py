@@ -13,6 +13,9 @@ from metaanalysis.formulas.prediction_bootstrap import nagashima
 from metaanalysis.formulas.weighted import inverse_variance_weights, weighted_mean
 from metaanalysis.registry import Entry, Registry
 
+# Degrees of freedom nearer than this to 0 are 0 but for rounding, and a t distribution has none.
+NO_DF = 1e-9
+
 
 class PredictionInput(NamedTuple):
     """What a prediction interval is made of, each (...)."""
@@ -57,21 +60,28 @@ def one_df_fewer(given: PredictionInput) -> tuple[FloatArray, FloatArray]:
     return around(given, given.k - 1.0)
 
 
-def from_inference(given: PredictionInput, function: InferenceFunction, fewer: float) -> tuple[FloatArray, FloatArray]:
-    """With the standard error of an interval method, and its degrees of freedom less `fewer`."""
+def one_fewer(df: FloatArray) -> FloatArray:
+    """Degrees of freedom less one; NaN where none are left, as with two studies of equal variance."""
+    left = np.asarray(df) - 1.0
+    return np.where(left > NO_DF, left, np.nan)
+
+
+def from_inference(given: PredictionInput, function: InferenceFunction) -> tuple[PredictionInput, FloatArray]:
+    """The same with the standard error of an interval method, and the degrees of freedom of that method."""
     w = inverse_variance_weights(given.v, given.tau2)
     inference = function(weighted_mean(given.y, w), w, None)
-    return around(given._replace(se=np.sqrt(inference.covariance[..., 0, 0])), inference.df - fewer)
+    return given._replace(se=np.sqrt(inference.covariance[..., 0, 0])), inference.df
 
 
 def hartung_knapp_prediction(given: PredictionInput) -> tuple[FloatArray, FloatArray]:
     """With Hartung-Knapp's standard error and t with k - 1 degrees of freedom. Source: Partlett & Riley (2017)."""
-    return from_inference(given, hartung_knapp, 0.0)
+    return around(*from_inference(given, hartung_knapp))
 
 
 def kenward_roger_prediction(given: PredictionInput) -> tuple[FloatArray, FloatArray]:
     """With Kenward-Roger's standard error and t with one degree of freedom fewer. Source: Partlett & Riley (2017)."""
-    return from_inference(given, kenward_roger, 1.0)
+    given, df = from_inference(given, kenward_roger)
+    return around(given, one_fewer(df))
 
 
 def nagashima_prediction(given: PredictionInput) -> tuple[FloatArray, FloatArray]:

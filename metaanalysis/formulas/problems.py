@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from metaanalysis.formulas.arrays import FloatArray, IntArray
-from metaanalysis.formulas.moments import Moments, moments
-from metaanalysis.formulas.weighted import anchor_first, residual_df
+from metaanalysis.formulas.moments import FewMoments, Moments, few_moments_of_mean, moments
+from metaanalysis.formulas.weighted import anchored, lie_study_by_study, residual_df
 
 
 class Problems(NamedTuple):
@@ -20,35 +20,54 @@ class Problems(NamedTuple):
     X: FloatArray | None
     lead: tuple[int, ...]
     df: FloatArray  # (n,): k - p
-    at_zero: Moments  # (n,) each: at tau2 = 0
+    at_zero: Moments | FewMoments  # (n,) each: at tau2 = 0
+    anchor: FloatArray | None = None  # (n,): the effect from which y are counted, for the mean
 
 
 def flatten(
     y: FloatArray, v: FloatArray, X: FloatArray | None
 ) -> tuple[FloatArray, FloatArray, FloatArray | None, tuple[int, ...]]:
     """One leading axis of problems, whatever came in; anchored for the mean. Returns y, v, X and the leading shape."""
+    y, v, X, lead, _ = laid_out(y, v, X)
+    return y, v, X, lead
+
+
+def laid_out(
+    y: FloatArray, v: FloatArray, X: FloatArray | None
+) -> tuple[FloatArray, FloatArray, FloatArray | None, tuple[int, ...], FloatArray | None]:
+    """As `flatten`, and the anchors' effects."""
     if y.shape != v.shape:
         y, v = np.broadcast_arrays(y, v)
     lead, k = y.shape[:-1], y.shape[-1]
     y, v = y.reshape(-1, k), v.reshape(-1, k)
     if X is None:
-        y, v = anchor_first(y, v)
-    else:
-        X = np.broadcast_to(X, (*lead, k, X.shape[-1])).reshape(y.shape[0], k, X.shape[-1])
-    return y, v, X, lead
+        y, v, anchor = anchored(y, v)
+        return y, v, X, lead, anchor
+    X = np.broadcast_to(X, (*lead, k, X.shape[-1])).reshape(y.shape[0], k, X.shape[-1])
+    return y, v, X, lead, None
 
 
-def problems(y: FloatArray, v: FloatArray, X: FloatArray | None) -> Problems:
-    """The problems with their moments at tau2 = 0. y, v: (..., k); X: (..., k, p) or None."""
-    y, v, X, lead = flatten(y, v, X)
+def problems(y: FloatArray, v: FloatArray, X: FloatArray | None, likelihood: bool = True) -> Problems:
+    """The problems with their moments at tau2 = 0. y, v: (..., k); X: (..., k, p) or None.
+
+    likelihood: whether the moments are wanted that likelihoods alone take; without them it is quicker.
+    """
+    y, v, X, lead, anchor = laid_out(y, v, X)
     # A study that can't be computed with is found by the status of its problem.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return Problems(y, v, X, lead, residual_df(v != np.inf, X), moments(y, v, np.zeros(len(v)), X))
+        few = X is None and not likelihood
+        at_zero = few_moments_of_mean(y, 1.0 / v) if few else moments(y, v, np.zeros(len(v)), X)
+        return Problems(y, v, X, lead, residual_df(v != np.inf, X), at_zero, anchor)
+
+
+def moments_at_zero(p: Problems) -> Moments:
+    """All moments at tau2 = 0, whichever are known."""
+    return p.at_zero if isinstance(p.at_zero, Moments) else moments(p.y, p.v, np.zeros(len(p.v)), p.X)
 
 
 def rows(a: FloatArray, index: IntArray) -> FloatArray:
     """Some of the problems (n, k), in the order of the memory: blocks of many problems lie study by study."""
-    if a.flags.f_contiguous and not a.flags.c_contiguous:
+    if lie_study_by_study(a):
         return a.T.take(index, axis=1).T
     return a.take(index, axis=0)
 
@@ -65,8 +84,10 @@ def those(p: Problems, index: IntArray) -> Problems:
 
 def gathered(p: Problems, index: IntArray) -> Problems:
     """Problems in any order, as often as the index names them."""
-    at_zero = Moments(*(values[index] for values in p.at_zero))
-    return Problems(rows(p.y, index), rows(p.v, index), take(p.X, index), (index.size,), p.df[index], at_zero)
+    kind = Moments if isinstance(p.at_zero, Moments) else FewMoments
+    at_zero = kind(*(values[index] for values in p.at_zero))
+    anchor = None if p.anchor is None else p.anchor[index]
+    return Problems(rows(p.y, index), rows(p.v, index), take(p.X, index), (index.size,), p.df[index], at_zero, anchor)
 
 
 def selection(p: Problems) -> Callable[[IntArray], tuple[FloatArray, FloatArray, FloatArray | None]]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from metaanalysis.formulas.arrays import BoolArray, FloatArray
+from metaanalysis.formulas.weighted import weighted_mean
 
 
 class Pooled2x2(NamedTuple):
@@ -118,3 +119,42 @@ def peto_pooled(o_minus_e: FloatArray, variance: FloatArray) -> Pooled2x2:
     """
     whole = total(variance)
     return Pooled2x2(total(o_minus_e) / whole, 1.0 / whole, variance)
+
+
+class HeterogeneityAbout(NamedTuple):
+    """Q about an estimate that was not pooled by inverse variance, its degrees of freedom, and the tau2 that it makes."""
+
+    q: FloatArray
+    q_df: FloatArray
+    tau2: FloatArray
+
+
+def cochran_q_about(
+    y: FloatArray, v: FloatArray, estimate: FloatArray, counted: BoolArray
+) -> tuple[FloatArray, FloatArray]:
+    """Q about any estimate, and its degrees of freedom.
+
+        Q = sum (y - estimate)^2 / v,   df = k - 1,   over the studies that count
+
+    y, v, counted: (..., k); estimate (...). Source: Deeks, Altman & Bradburn in Egger, Davey Smith & Altman (2001).
+    """
+    w = np.where(counted, 1.0 / v, 0.0)
+    return np.asarray((w * (y - estimate[..., np.newaxis]) ** 2).sum(axis=-1)), np.asarray(counted.sum(axis=-1) - 1.0)
+
+
+def dersimonian_laird_about(
+    y: FloatArray, v: FloatArray, estimate: FloatArray, counted: BoolArray
+) -> HeterogeneityAbout:
+    """DerSimonian and Laird's tau2 from the Q about another estimate, such as Mantel-Haenszel's; 0 where df is.
+
+        tau2 = max{0, (Q - df) / (sum w - sum w^2 / sum w)},   w = 1 / v
+
+    Review Manager's "Mantel-Haenszel, random". y, v, counted: (..., k); estimate (...).
+    Source: DerSimonian & Laird (1986) for the moments; Deeks, Altman & Bradburn (2001) for the Q.
+    """
+    q, df = cochran_q_about(y, v, estimate, counted)
+    w = np.where(counted, 1.0 / v, 0.0)
+    trace = (w * weighted_mean(y, w).complements).sum(axis=-1)
+    enough = df > 0
+    excess = np.where(enough, q - df, 0.0) / np.where(enough, trace, 1.0)
+    return HeterogeneityAbout(q, df, np.maximum(excess, 0.0))

@@ -16,6 +16,7 @@ from metaanalysis.formulas.tau2_iterative import (
     median_unbiased_paule_mandel,
     paule_mandel,
     restricted_maximum_likelihood,
+    status_of,
     unsolvable,
 )
 from metaanalysis.formulas.tau2_moments import (
@@ -80,7 +81,8 @@ def estimate_tau2(
     if isinstance(answer, Solution):
         return answer
     raw = np.asarray(answer, dtype=np.float64)
-    status = unsolvable(y, v, residual_df(v != np.inf, X))
+    known = status_of(given).reshape(lead) if given is not None and ours is not None else None
+    status = unsolvable(y, v, residual_df(v != np.inf, X)) if known is None else known
     status = np.where((status == int(Status.CONVERGED)) & np.isnan(raw), int(Status.NOT_CONVERGED), status)
     value = np.where(status == int(Status.CONVERGED), np.maximum(raw, 0.0), np.nan)
     status = np.where((status == int(Status.CONVERGED)) & (value == 0), int(Status.AT_ZERO), status)

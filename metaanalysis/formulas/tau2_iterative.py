@@ -8,11 +8,17 @@ from scipy import special
 from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
 from metaanalysis.formulas.likelihood import log_likelihood
 from metaanalysis.formulas.moments import Moments, moments, q_and_its_fall
-from metaanalysis.formulas.problems import Problems, gathered, problems, selection, those
+from metaanalysis.formulas.problems import Problems, gathered, moments_at_zero, problems, selection, those
 from metaanalysis.formulas.problems import flatten as flatten
 from metaanalysis.formulas.problems import take as take
 from metaanalysis.formulas.solve import Solution, Status, newton_in_bracket
 from metaanalysis.formulas.tau2_maxima import brackets_of_maxima, traces, upper_bound
+from metaanalysis.formulas.weighted import dot
+
+# How far beyond a maximum the likelihood is looked at again, in units of tau2 and a typical variance.
+SECOND_POINT = 0.25
+# A proof that is computed with rounding holds with so much to spare, or not at all.
+ROUNDING = 1e-6
 
 
 def shaped(solution: Solution, lead: tuple[int, ...]) -> Solution:
@@ -29,6 +35,13 @@ def unsolvable(y: FloatArray, v: FloatArray, df: FloatArray) -> IntArray:
     return np.where(finite, enough, int(Status.NOT_FINITE))
 
 
+def status_of(p: Problems) -> IntArray:
+    """As `unsolvable`; where all is well, which Q and the smallest variance say for the mean, no study is looked at again."""
+    if p.X is None and np.isfinite(p.at_zero.q).all() and (p.v[:, 0] > 0).all():
+        return np.where(p.df <= 0, int(Status.TOO_FEW_STUDIES), int(Status.CONVERGED))
+    return unsolvable(p.y, p.v, p.df)
+
+
 def solve_generalised_q(
     y: FloatArray, v: FloatArray, X: FloatArray | None, target: FloatArray, given: Problems | None = None
 ) -> Solution:
@@ -40,7 +53,7 @@ def solve_generalised_q(
     """
     p = problems(y, v, X) if given is None else given
     c = np.broadcast_to(target, p.lead).reshape(-1)
-    status = unsolvable(p.y, p.v, p.df)
+    status = status_of(p)
     usable = status == int(Status.CONVERGED)
     x, iterations = np.where(usable, 0.0, np.nan), np.zeros(c.size, dtype=np.intp)
     status[usable & (p.at_zero.q == c)] = int(Status.AT_ZERO)
@@ -163,8 +176,13 @@ def one_maximum_round(
     both ends, the second above its chord. The square of a straight line less another one is convex, so that it is
     negative between two points where it is.
     """
+    return one_maximum_from(m, restricted, 1.01) & rises_before(at_zero, m, tau2, smallest, restricted)
+
+
+def rises_before(at_zero: Moments, m: Moments, tau2: FloatArray, smallest: FloatArray, restricted: bool) -> BoolArray:
+    """The second half of `one_maximum_round`: whether the likelihood surely rises from 0 to a little below this tau2."""
     near = 1e-3 * (tau2 + smallest)
-    a0, a1 = at_zero.yppy**-0.5, m.yppy**-0.5
+    a0, a1 = 1.0 / np.sqrt(at_zero.yppy), 1.0 / np.sqrt(m.yppy)
     rise0, rise1 = a0 * (at_zero.ypppy / at_zero.yppy), a1 * (m.ypppy / m.yppy)
     b0, b1 = 1.0 / traces(at_zero, restricted)[0], 1.0 / traces(m, restricted)[0]
     chord = (b1 - b0) / tau2
@@ -173,7 +191,39 @@ def one_maximum_round(
     met = (meet >= 0) & (meet <= tau2) & ((a0 + rise0 * meet) ** 2 < b0 + chord * meet)
     # The tangent at tau2 alone may do: it must, where both are the same.
     alone = (a1 - rise1 * tau2) ** 2 < b0
-    return one_maximum_from(m, restricted, 1.01) & ((near >= tau2) | (before & (met | alone)))
+    return (near >= tau2) | (before & (met | alone))
+
+
+def falls_beyond(p: Problems, m: Moments, tau2: FloatArray, restricted: bool) -> BoolArray:
+    """Whether the likelihood of the mean surely falls from tau2 on, a maximum or 0, where m are its moments.
+
+    With d the eigenvalues of the sampling variances on the contrasts, A = sum c^2/(d + tau2)^2 and B = sum 1/(d + tau2), so
+    that a = A^(-1/2) and h = 1/B are power means of d + tau2: increasing and concave (with tr W alike). The likelihood falls
+    where a^2 > h. Up to a second point a lies above its chord, and beyond it above a line of its least slope, that at
+    infinity; h lies below its tangents. What is left is a parabola that is to be positive. It spares nine in ten scans.
+    """
+    carries = np.isfinite(p.v)
+    deviations = np.where(carries, p.y - (p.y.sum(axis=-1) / (p.df + 1.0))[:, np.newaxis], 0.0)
+    least_slope = 1.0 / np.sqrt(dot(deviations, deviations))
+    trace, fall = traces(m, restricted)
+    a, h = 1.0 / np.sqrt(m.yppy), 1.0 / trace
+    second = tau2 + SECOND_POINT * (tau2 + (p.df + 1.0) * h)
+    there = moments(p.y, p.v, second, p.X)
+    trace_there, fall_there = traces(there, restricted)
+    a_there, h_there = 1.0 / np.sqrt(there.yppy), 1.0 / trace_there
+    chord = (a_there - a) / (second - tau2)
+    # At a maximum the gap is 0 but for rounding; the margin also holds from a little below it on.
+    gap = np.where(tau2 == 0, a * a - h, 0.0)
+    margin = np.where(tau2 == 0, 1.0 + ROUNDING, 1.03)
+    until = parabola_is_positive(gap, 2.0 * a * chord - margin * fall * h * h, chord)
+    gap_there = a_there * a_there - (1.0 + ROUNDING) * h_there
+    rise_there = 2.0 * a_there * least_slope - (1.0 + ROUNDING) * fall_there * h_there * h_there
+    return until & (gap_there > 0) & parabola_is_positive(gap_there, rise_there, least_slope)
+
+
+def parabola_is_positive(gap: FloatArray, rise: FloatArray, slope: FloatArray) -> BoolArray:
+    """Whether gap + rise x + (slope x)^2 > 0 for all x > 0, where gap >= 0; with room for rounding."""
+    return (rise > 0) | (rise * rise < (1.0 - ROUNDING) * 4.0 * slope * slope * gap)
 
 
 def maximise_likelihood(
@@ -184,7 +234,7 @@ def maximise_likelihood(
     y, v: (..., k); X: (..., k, p) or None; given: what `problems` makes of them, where it is known.
     """
     p = problems(y, v, X) if given is None else given
-    status = unsolvable(p.y, p.v, p.df)
+    status = status_of(p)
     x, iterations = np.full(status.size, np.nan), np.zeros(status.size, dtype=np.intp)
     usable = np.flatnonzero(status == int(Status.CONVERGED))
     if usable.size:
@@ -201,10 +251,11 @@ def maximise_likelihood(
 def only_maximum(p: Problems, restricted: bool) -> tuple[Solution, BoolArray]:
     """The maximum that is climbed to from tau2 = 0, and whether it surely is the only one."""
     n = p.df.size
+    at_zero = moments_at_zero(p)
     x, status, iterations = np.zeros(n), np.full(n, int(Status.AT_ZERO)), np.zeros(n, dtype=np.intp)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        score, first_step = score_and_step(p.at_zero, restricted)
-        sure = one_maximum_from(p.at_zero, restricted)
+        score, first_step = score_and_step(at_zero, restricted)
+        sure = one_maximum_from(at_zero, restricted)
     rises = np.flatnonzero(score > 0)
     if rises.size:
         climb, first_step = those(p, rises), first_step[rises]
@@ -222,10 +273,30 @@ def only_maximum(p: Problems, restricted: bool) -> tuple[Solution, BoolArray]:
         x[rises], status[rises], iterations[rises] = found
         if not sure[rises].all():
             last, tau2 = last_seen(seen, rises.size)
+            start_of = moments_of(at_zero, rises)
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                sure[rises] |= one_maximum_round(climb.at_zero, last, tau2, climb.v.min(axis=-1), restricted)
+                sure[rises] |= one_maximum_round(start_of, last, tau2, least_variance(climb), restricted)
         sure[rises] &= found.status == int(Status.CONVERGED)
+    doubtful = np.flatnonzero(~sure & (status != int(Status.NOT_CONVERGED)))
+    if doubtful.size and p.X is None:
+        some, found_x = those(p, doubtful), x[doubtful]
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            m = moments(some.y, some.v, found_x, None)
+            beyond = falls_beyond(some, m, found_x, restricted)
+            start_of = moments_of(at_zero, doubtful)
+            before = rises_before(start_of, m, found_x, least_variance(some), restricted)
+        sure[doubtful] = beyond & ((found_x == 0) | before)
     return Solution(x, status, iterations), sure
+
+
+def moments_of(m: Moments, index: IntArray) -> Moments:
+    """Of some of the problems."""
+    return m if index.size == m.q.size else Moments(*(values[index] for values in m))
+
+
+def least_variance(p: Problems) -> FloatArray:
+    """The smallest variance of each problem: for the mean that of its anchor. Returns (n,)."""
+    return p.v[:, 0] if p.X is None else p.v.min(axis=-1)
 
 
 def last_seen(seen: list[tuple[IntArray, FloatArray, Moments]], n: int) -> tuple[Moments, FloatArray]:
@@ -235,7 +306,10 @@ def last_seen(seen: list[tuple[IntArray, FloatArray, Moments]], n: int) -> tuple
         return m, tau2
     values, at = np.empty((len(Moments._fields), n)), np.empty(n)
     for index, tau2, m in seen:
-        values[:, index], at[index] = m, tau2
+        at[index] = tau2
+        # One after the other: put together first, they would be copied once more.
+        for row, part in zip(values, m, strict=True):
+            row[index] = part
     return Moments(*values), at
 
 

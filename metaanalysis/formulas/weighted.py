@@ -55,27 +55,83 @@ def residual_df(w: FloatArray | BoolArray, X: FloatArray | None) -> FloatArray:
     return count(w) - (1 if X is None else X.shape[-1])
 
 
-def anchor_first(y: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The studies with the most precise one in front, and effects counted from its own.
+# Of fewer numbers, or with more studies than a byte can count, argmin is asked.
+ARGMIN_MOST, BYTE = 4096, 255
+
+
+def lie_study_by_study(a: FloatArray | BoolArray) -> bool:
+    """Whether problems (n, k) lie in memory one study of all of them after the other, as blocks of many do."""
+    return bool(a.flags.f_contiguous and not a.flags.c_contiguous)
+
+
+def smallest(a: FloatArray) -> IntArray:
+    """Where the smallest of each row is. a: (n, k). Returns (n,)."""
+    n, k = a.shape
+    if a.size < ARGMIN_MOST or k > BYTE or not lie_study_by_study(a):
+        return np.asarray(a.argmin(axis=-1), dtype=np.intp)
+    # argmin walks across the memory: 3.7 ns a number for k = 10. Comparing whole columns and counting in bytes takes 0.9.
+    least = a.min(axis=-1)
+    is_least = a == least[:, np.newaxis]
+    # Where two are equal, or something is NaN, their places can't be added up.
+    if np.count_nonzero(is_least) != n or np.isnan(least).any():
+        return np.asarray(a.argmin(axis=-1), dtype=np.intp)
+    return np.asarray(np.einsum("nk,k->n", is_least.view(np.uint8), np.arange(k, dtype=np.uint8)), dtype=np.intp)
+
+
+def anchored(y: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The studies with the most precise one in front, effects counted from its own, and its own effect.
 
     Sums over the rest then never cancel against the one that dominates: y + 1e8 and variance ratios of 1e12 lose nothing.
-    y, v: (..., k). Returns e = y - y_anchor and v, both with the anchor at index 0.
+    y, v: (n, k). Returns e = y - y_anchor and v, both with the anchor at index 0, and y_anchor (n,).
     """
-    shape = v.shape
-    y, v = y.reshape(-1, shape[-1]), v.reshape(-1, shape[-1])
-    each, at = np.arange(len(v)), v.argmin(axis=-1)
-    e = y - y[each, at][:, np.newaxis]
-    infinite = np.isinf(v)
-    if infinite.any():
-        np.copyto(e, 0.0, where=infinite)
+    n = len(v)
+    each, at = np.arange(n), smallest(v)
+    in_line = lie_study_by_study(v) and lie_study_by_study(y)
+    # One index into the memory is half as dear as two into the axes.
+    places = at * n + each if in_line else at
+    anchor = y.T.reshape(-1).take(places) if in_line else y[each, at]
+    e = y - anchor[:, np.newaxis]
+    # The largest is NaN, not infinite, where one of either is.
+    if v.size and not v.max() < np.inf:
+        np.copyto(e, 0.0, where=np.isinf(v))
     if at.any():
-        e[each, at] = e[:, 0]
-        e[:, 0] = 0.0
         # A copy in the order of the memory: blocks of many problems lie study by study.
-        front, v = v[each, at], v.copy(order="K")
-        v[each, at] = v[:, 0]
-        v[:, 0] = front
+        v = v.copy(order="K")
+        if in_line:
+            flat_e, flat_v = e.T.reshape(-1), v.T.reshape(-1)
+            front = flat_v.take(places)
+            flat_e[places], flat_v[places] = e[:, 0], v[:, 0]
+        else:
+            front = v[each, at]
+            e[each, at], v[each, at] = e[:, 0], v[:, 0]
+        e[:, 0], v[:, 0] = 0.0, front
+    return e, v, anchor
+
+
+def anchor_first(y: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """As `anchored`, without the anchor's effect, for any shape. y, v: (..., k)."""
+    shape = v.shape
+    e, v, _ = anchored(y.reshape(-1, shape[-1]), v.reshape(-1, shape[-1]))
     return e.reshape(shape), v.reshape(shape)
+
+
+class MeanFit(NamedTuple):
+    """Of a `WeightedFit` of the mean what most tests and intervals are made of."""
+
+    coefficients: FloatArray  # (n, 1)
+    covariance: FloatArray  # (n, 1, 1)
+    q: FloatArray  # (n,): NaN where it was not asked for
+
+
+def mean_of_anchored(e: FloatArray, w: FloatArray, anchor: FloatArray, with_q: bool) -> MeanFit:
+    """As `weighted_mean`, without a number for each study: a fifth of the time. e, w: (n, k) and anchor (n,), of `anchored`."""
+    total = w.sum(axis=-1)
+    shift = dot(w, e) / total
+    q = np.full(total.shape, np.nan)
+    if with_q:
+        r = e - shift[:, np.newaxis]
+        q = dot3(w, r, r)
+    return MeanFit((anchor + shift)[:, np.newaxis], (1.0 / total)[:, np.newaxis, np.newaxis], q)
 
 
 def weighted_mean(y: FloatArray, w: FloatArray) -> WeightedFit:

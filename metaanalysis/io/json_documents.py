@@ -14,12 +14,14 @@ from metaanalysis.effects.design import build_design
 from metaanalysis.errors import DataError, OptionError
 from metaanalysis.formulas.regression import InformationCriteria
 from metaanalysis.io.json_effects import effects_in, effects_out, options_in, options_out
+from metaanalysis.io.json_many import many_hash, many_in, many_out
 from metaanalysis.io.json_values import Found, number_out, numbers_out
-from metaanalysis.io.provenance import data_hash, provenance
+from metaanalysis.io.provenance import data_hash, provenance_of
 from metaanalysis.options import PoolOptions
 from metaanalysis.results import Pooled, Regression, Subgroups
+from metaanalysis.results.pooled_many import PooledMany
 
-Result: TypeAlias = Pooled | Subgroups | Regression
+Result: TypeAlias = Pooled | Subgroups | Regression | PooledMany
 
 FORMAT, VERSION = "metaanalysis", 1
 _POOLED = (
@@ -40,13 +42,13 @@ _FUNCTIONS = frozenset(
 _OPENING = ("{", "[")
 
 
-def to_json(result: Pooled | Subgroups | Regression, path: str | os.PathLike[str] | None = None) -> str:
+def to_json(result: Pooled | Subgroups | Regression | PooledMany, path: str | os.PathLike[str] | None = None) -> str:
     """Write a result as JSON, with its data and where it comes from, so that `from_json` gives the same numbers again.
 
     Parameters
     ----------
     result
-        A `Pooled`, `Subgroups` or `Regression`.
+        A `Pooled`, `Subgroups` or `Regression`, or a `PooledMany` of up to 100,000 groups.
     path
         A file to write it to, in UTF-8; by default it is only returned.
 
@@ -72,19 +74,18 @@ def to_json(result: Pooled | Subgroups | Regression, path: str | os.PathLike[str
     """
     for kind, write in _WRITERS.items():
         if isinstance(result, kind):
-            effects = result.overall.effects if isinstance(result, Subgroups) else result.effects
             document = {
                 "format": FORMAT,
                 "version": VERSION,
                 "kind": kind.__name__,
-                "provenance": provenance(effects),
+                "provenance": provenance_of(*fingerprint(result)),
                 "result": write(result),
             }
             break
     else:
         raise OptionError(
-            f"to_json writes what pool, subgroups and meta_regression return, not {type(result).__name__}. Most other results "
-            f"have to_frame(), and a frame to_json() of its own."
+            f"to_json writes what pool, pool_many, subgroups and meta_regression return, not {type(result).__name__}. Most other "
+            f"results have to_frame(), and a frame to_json() of its own."
         )
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
     if path is not None:
@@ -92,7 +93,7 @@ def to_json(result: Pooled | Subgroups | Regression, path: str | os.PathLike[str
     return text
 
 
-def from_json(source: str | os.PathLike[str]) -> Pooled | Subgroups | Regression:
+def from_json(source: str | os.PathLike[str]) -> Pooled | Subgroups | Regression | PooledMany:
     """Read a result that `to_json` has written: the same numbers, to the last bit.
 
     Parameters
@@ -102,8 +103,9 @@ def from_json(source: str | os.PathLike[str]) -> Pooled | Subgroups | Regression
 
     Returns
     -------
-    Pooled, Subgroups or Regression
-        As it was written; nothing is fitted again. Its table comes back as a pandas frame.
+    Pooled, Subgroups, Regression or PooledMany
+        As it was written; nothing is fitted again. Tables come back as pandas frames; of a `PooledMany` the studies' further
+        columns do not come back.
 
     Raises
     ------
@@ -144,13 +146,20 @@ def from_json(source: str | os.PathLike[str]) -> Pooled | Subgroups | Regression
         result = readers[kind](found.table("result"))
     except OptionError as problem:
         raise DataError(f"{name}: {problem}") from None
-    effects = result.overall.effects if isinstance(result, Subgroups) else result.effects
-    if data_hash(effects) != found.table("provenance").text("data_sha256"):
+    if fingerprint(result)[0] != found.table("provenance").text("data_sha256"):
         raise DataError(
             f"{name}: the effect sizes are not those that the result was computed from (their SHA-256 differs). Somebody has "
             f"changed the document; compute the result again."
         )
     return result
+
+
+def fingerprint(result: Result) -> tuple[str, int]:
+    """The fingerprint of a result's data, and how many studies they are."""
+    if isinstance(result, PooledMany):
+        return many_hash(result), int(result.k.sum())
+    effects = result.overall.effects if isinstance(result, Subgroups) else result.effects
+    return data_hash(effects), effects.k
 
 
 def pooled_out(fit: Pooled) -> dict[str, Any]:
@@ -310,9 +319,11 @@ _WRITERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     Pooled: pooled_out,
     Subgroups: subgroups_out,
     Regression: regression_out,
+    PooledMany: many_out,
 }
 _READERS: Mapping[str, Callable[[Found], Result]] = {
     "Pooled": pooled_in,
     "Subgroups": subgroups_in,
     "Regression": regression_in,
+    "PooledMany": many_in,
 }

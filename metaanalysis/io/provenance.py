@@ -26,13 +26,18 @@ def data_hash(effects: Effects) -> str:
 
 def provenance(effects: Effects) -> dict[str, Any]:
     """The data's fingerprint and what computed with them."""
+    return provenance_of(data_hash(effects), effects.k)
+
+
+def provenance_of(fingerprint: str, studies: int) -> dict[str, Any]:
+    """The same of data with this fingerprint."""
     import scipy
 
     from metaanalysis import __version__
 
     return {
-        "data_sha256": data_hash(effects),
-        "studies": effects.k,
+        "data_sha256": fingerprint,
+        "studies": studies,
         "metaanalysis": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,

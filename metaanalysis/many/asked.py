@@ -24,6 +24,7 @@ class Asked:
     sorted: bool | None = None
     label: Any = None
     ci_level: float = 0.95
+    tau2_weights: Any = None
     others: Mapping[str, Any] = field(default_factory=dict)
 
     def refuse(self, names: tuple[str, ...], why: str) -> None:

@@ -16,15 +16,21 @@ from metaanalysis.formulas.heterogeneity import (
     i2_from_tau2,
     q_and_typical_variance,
 )
-from metaanalysis.formulas.inference import ci_function, quantile, two_sided_p
+from metaanalysis.formulas.inference import FROM_SUMS, ci_function, quantile, two_sided_p
 from metaanalysis.formulas.mean_intervals import MEAN_INTERVALS
 from metaanalysis.formulas.prediction import PREDICTION, PredictionInput
 from metaanalysis.formulas.problems import Problems, problems
 from metaanalysis.formulas.solve import Solution, Status
 from metaanalysis.formulas.tau2 import TAU2, estimate_tau2
 from metaanalysis.formulas.tau2_interval import q_profile
-from metaanalysis.formulas.tau2_one_start import FROM_ONE_START
-from metaanalysis.formulas.weighted import inverse_variance_weights, weighted_mean
+from metaanalysis.formulas.tau2_one_start import FROM_ONE_START, maximum_and_proof
+from metaanalysis.formulas.weighted import (
+    MeanFit,
+    WeightedFit,
+    inverse_variance_weights,
+    mean_of_anchored,
+    weighted_mean,
+)
 from metaanalysis.models.numbers import pooled_numbers
 from metaanalysis.options import PoolOptions
 
@@ -36,6 +42,8 @@ USUAL = (*MEAN, "k", "tau2", "tau", "i2", "h2", "q", "q_df", "q_p_value", *PREDI
 OF_TAU2 = ("tau2_low", "tau2_high", "tau_low", "tau_high")
 OF_I2 = ("i2_low", "i2_high", "h2_low", "h2_high")
 EVERY = (*USUAL, *OF_TAU2, *OF_I2)
+# A way to start for an engine alone: groups whose likelihood may have a second maximum are left, with this status, for later.
+PROVEN, DOUBTFUL = "proven", -1
 
 Answers = dict[str, FloatArray | IntArray]
 
@@ -79,7 +87,9 @@ def by_inverse_variance(
     q_df = k - 1.0
     asks_for_q = bool(wanted & {"q", "q_p_value", "i2", "h2", *OF_I2})
     # The common-effect fit, which Q and most estimators of tau2 set out from.
-    given = problems(y, v, None) if asks_for_q or (random and not callable(options.tau2)) else None
+    set_out = asks_for_q or options.ci in FROM_SUMS or (random and not callable(options.tau2))
+    likelihood = random and options.tau2 in FROM_ONE_START
+    given = problems(y, v, None, likelihood) if set_out else None
     found = estimated(y, v, options, starts, given)
     answer: Answers = {"status": found.status, "iterations": found.iterations, "tau2": found.x}
     answer["q_df"] = np.broadcast_to(q_df, found.x.shape)
@@ -97,7 +107,7 @@ def by_inverse_variance(
         answer["tau"] = np.sqrt(found.x)
     if wanted & {*MEAN, *PREDICTED}:
         used = np.where(found.status == Status.TOO_FEW_STUDIES, 0.0, found.x) if random else np.zeros_like(found.x)
-        answer |= averaged(y, v, k, found.x, used, options, wanted)
+        answer |= averaged(y, v, k, found.x, used, options, wanted, given)
     return answer, s2
 
 
@@ -108,6 +118,9 @@ def estimated(y: FloatArray, v: FloatArray, options: PoolOptions, starts: str, g
         return Solution(np.full(y.shape[:-1], np.nan), nothing, nothing)
     if starts == "one" and options.tau2 in FROM_ONE_START:
         return FROM_ONE_START[str(options.tau2)](y, v, None, given)
+    if starts == PROVEN and options.tau2 in FROM_ONE_START:
+        found, proven = maximum_and_proof(y, v, None, options.tau2 == "REML", given)
+        return found._replace(status=np.where(proven, found.status, DOUBTFUL))
     return estimate_tau2(TAU2.entry(options.tau2).function, y, v, None, given)
 
 
@@ -119,11 +132,20 @@ def averaged(
     used: FloatArray,
     options: PoolOptions,
     wanted: frozenset[str],
+    start: Problems | None,
 ) -> Answers:
-    """The mean at weights 1 / (v + used), its inference and its prediction interval."""
-    w = inverse_variance_weights(v, used)
-    fit = weighted_mean(y, w)
-    inference = ci_function(options.ci, options.level)(fit, w, None)
+    """The mean at weights 1 / (v + used), its inference and its prediction interval; start: what `problems` makes of y and v."""
+    fit: MeanFit | WeightedFit
+    if start is not None and start.anchor is not None and options.ci in FROM_SUMS:
+        # The most precise study carries most weight at any tau2: what was anchored for tau2 is anchored for the mean.
+        w = inverse_variance_weights(start.v, used)
+        infer, with_q = FROM_SUMS[str(options.ci)]
+        fit = sums = mean_of_anchored(start.y, w, start.anchor, with_q)
+        inference = infer(sums, w, None)
+    else:
+        w = inverse_variance_weights(v, used)
+        fit = full = weighted_mean(y, w)
+        inference = ci_function(options.ci, options.level)(full, w, None)
     estimate, se = fit.coefficients[..., 0], np.sqrt(inference.covariance[..., 0, 0])
     df = alike(inference.df)
     answer: Answers = {"estimate": estimate, "se": se, "df": inference.df}

@@ -13,11 +13,12 @@ from metaanalysis.effects.columns import plain_array
 from metaanalysis.effects.effects import closed
 from metaanalysis.effects.labels import Labels
 from metaanalysis.errors import DataError, OptionError
-from metaanalysis.formulas.arrays import FloatArray, IntArray
+from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
 from metaanalysis.many.asked import Asked
 from metaanalysis.many.inputs import Inputs
 from metaanalysis.many.keys import grouped, key_names
 from metaanalysis.many.studies import Studies, effect_options, keys_of_offsets, studies_of_effects, studies_of_inputs
+from metaanalysis.models.own_weights import weights_of
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -42,6 +43,7 @@ def studies_of_arrays(y: Any, v: Any, asked: Asked) -> Studies:
     y, second = np.asarray(y), np.asarray(second)
     if y.shape != second.shape:
         raise DataError(f"y has the shape {y.shape} and {name} {second.shape}: each study needs one of both.")
+    weights = checked_weights(asked.tau2_weights, y.shape)
     order: IntArray | None = None
     places: IntArray | None = None
     offsets: IntArray
@@ -49,6 +51,7 @@ def studies_of_arrays(y: Any, v: Any, asked: Asked) -> Studies:
         asked.refuse(("offsets", "label"), "in a 2-D block the rows are the groups")
         groups = y.shape[0]
         keys = keys_of_offsets(groups) if asked.by is None else distinct_keys(asked.by, groups)
+        weights = None if weights is None else weights[there_in(y, second)]
         y, second, offsets, places = from_block(y, second)
     else:
         y, second = plain_array(y, "y"), plain_array(second, name)
@@ -69,18 +72,38 @@ def studies_of_arrays(y: Any, v: Any, asked: Asked) -> Studies:
     convention = asked.convention or "metafor"
     data = {"y": closed(y), name: closed(second)}
     columns = {"y": "y", name: name}
-    inputs = Inputs(entry, data, columns, label, effect_options(True, convention, {}), convention, 0.95)
+    options = effect_options(True, convention, {})
+    inputs = Inputs(entry, data, columns, label, options, convention, 0.95, weights)
     return replace(studies_of_inputs(inputs, keys, order, offsets, None), places=places)
 
 
 def from_block(y: Any, second: Any) -> tuple[FloatArray, FloatArray, IntArray, IntArray | None]:
     """A 2-D block (groups, k), NaN where there is no study -> studies group after group, and their places in the block."""
     y, second = np.asarray(y, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    there = ~(np.isnan(y) | np.isnan(second))
+    there = there_in(y, second)
     offsets = np.append(0, np.cumsum(there.sum(axis=1)))
     if there.all():
         return y.reshape(-1).copy(), second.reshape(-1).copy(), offsets, None
     return y[there], second[there], offsets, np.flatnonzero(there)
+
+
+def there_in(y: Any, second: Any) -> BoolArray:
+    """Where a block has a study."""
+    return np.asarray(~(np.isnan(np.asarray(y, dtype=np.float64)) | np.isnan(np.asarray(second, dtype=np.float64))))
+
+
+def checked_weights(weights: Any, shape: tuple[int, ...]) -> FloatArray | None:
+    """The weights of the generalised Q, in the shape of the effects."""
+    if weights is None:
+        return None
+    if isinstance(weights, str):
+        raise DataError(
+            "tau2_weights names a column only where a table is given; with arrays, give one weight a study."
+        )
+    found = np.array(weights, dtype=np.float64)
+    if found.shape != shape:
+        raise DataError(f"tau2_weights has the shape {found.shape} and y {shape}: each study needs one.")
+    return found
 
 
 def checked_offsets(offsets: Any, rows: int) -> IntArray:
@@ -164,4 +187,5 @@ def studies_of_effects_by(effects: Effects, asked: Asked) -> Studies:
         by = {column_name: effects.column(column_name) for column_name in names}
     frame = frame_of_keys(by, effects.k)
     found = grouped(frame, key_names(frame, frame.columns), asked.sorted)
-    return studies_of_effects(effects, frame[found.first], found.order, found.offsets)
+    weights = None if asked.tau2_weights is None else weights_of(effects, asked.tau2_weights, "tau2_weights")
+    return studies_of_effects(effects, frame[found.first], found.order, found.offsets, weights)

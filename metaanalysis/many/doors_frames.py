@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -65,7 +65,17 @@ def studies_of_frame(data: Any, asked: Asked) -> Studies:
             columns = {**columns, "se": FROM_P}
     groups = grouped(frame, by, asked.sorted)
     inputs = Inputs(found.entry, values, columns, label, options, convention, level)
+    if asked.tau2_weights is not None:
+        column = weights_column(frame, asked.tau2_weights)
+        inputs = replace(inputs, tau2_weights=numeric_column(frame, column, label), tau2_weights_column=column)
     return studies_of_inputs(inputs, frame.select(by)[groups.first], groups.order, groups.offsets, frame, notes)
+
+
+def weights_column(frame: nw.DataFrame[Any], name: Any) -> str:
+    """The column of the generalised Q's weights."""
+    if not isinstance(name, str):
+        raise DataError(f"tau2_weights names a column of the table; it was {type(name).__name__}.")
+    return find_column(frame, name, "tau2_weights")
 
 
 def opened(data: Any, asked: Asked) -> tuple[nw.DataFrame[Any], Resolved]:
@@ -79,7 +89,8 @@ def opened(data: Any, asked: Asked) -> tuple[nw.DataFrame[Any], Resolved]:
     frame = lazy.head(0).collect()
     found = resolved(list(frame.columns), asked, frame)
     label = [asked.label] if isinstance(asked.label, str) else [name for name in LABELS if name in frame.columns][:1]
-    needed = [*key_names(frame, asked.by), *found.columns.values(), *label]
+    weights = [] if asked.tau2_weights is None else [weights_column(frame, asked.tau2_weights)]
+    needed = [*key_names(frame, asked.by), *found.columns.values(), *label, *weights]
     return lazy.select(*dict.fromkeys(needed)).collect(), found
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from metaanalysis.effects.calculate import (
     computed_from_data,
     computed_from_given,
-    extremes_of,
     incomplete,
     looks_at_all_studies,
     usable,
+    within_limits,
 )
 from metaanalysis.effects.checks import (
     LARGEST_EFFECT,
@@ -21,6 +21,7 @@ from metaanalysis.effects.checks import (
     SMALLEST_VARIANCE,
     check_all,
     check_given,
+    extremes_of,
 )
 from metaanalysis.effects.checks_of_inputs import check_inputs
 from metaanalysis.effects.labels import Labels
@@ -34,7 +35,8 @@ from metaanalysis.options import EffectOptions
 class Inputs:
     """The data of all rows, by our names, and how their effect sizes are computed.
 
-    `columns` says what each is called in the user's table; `level` is that of intervals that are given.
+    `columns` says what each is called in the user's table; `level` is that of intervals that are given; `tau2_weights` are those
+    of the generalised Q, where tau2 is estimated by it.
     """
 
     entry: Measure
@@ -44,6 +46,8 @@ class Inputs:
     options: EffectOptions
     convention: str
     level: float
+    tau2_weights: FloatArray | None = None
+    tau2_weights_column: str = "tau2_weights"
 
     @property
     def given(self) -> bool:
@@ -57,6 +61,9 @@ def effects_of_rows(
     """Y and v of all rows (NaN where left out), and who is left out; order and offsets: the groups."""
     rows = len(inputs.label)
     reasons = Reasons.none(rows)
+    if rows == 0:
+        # Groups may have been named, and have no study at all.
+        return np.empty(0), np.empty(0), reasons
     extremes = extremes_of(inputs.data)
     for bad, why in incomplete(inputs.data, inputs.columns, extremes):
         reasons.leave_out(bad, why)
@@ -78,7 +85,11 @@ def effects_of_rows(
             here[member] = complete[member]
             mine = computed(inputs, here, reasons)
             y[member], v[member] = mine[0][member], mine[1][member]
-    if not usable(Computed(y, v, nobody(y), nobody(y), "")):
+    leave_out_weights(inputs, reasons)
+    # What was given as it is used has been looked at already.
+    as_given = y is inputs.data.get("y") and v is inputs.data.get("v")
+    good = within_limits(extremes["y"], extremes["v"]) if as_given else usable(Computed(y, v, nobody(y), nobody(y), ""))
+    if not good:
         kept = reasons.kept
         reasons.leave_out(kept & ~(np.isfinite(y) & np.isfinite(v) & (v > 0)), UNDEFINED)
         reasons.leave_out(~(np.abs(y) <= LARGEST_EFFECT), "its effect size is too large to compute with")
@@ -87,6 +98,19 @@ def effects_of_rows(
             f"its sampling variance does not lie between {SMALLEST_VARIANCE:g} and {LARGEST_VARIANCE:g}",
         )
     return y, v, reasons
+
+
+def leave_out_weights(inputs: Inputs, reasons: Reasons) -> None:
+    """Leave rows out of which the weight of the generalised Q is missing, infinite or not positive."""
+    weights = inputs.tau2_weights
+    if weights is None:
+        return
+    name = inputs.tau2_weights_column
+    with np.errstate(invalid="ignore"):
+        reasons.leave_out(np.isnan(weights), f"{name} is missing")
+        reasons.leave_out(
+            ~((weights > 0) & np.isfinite(weights)), lambda row: f"{name} ({weights[row]:g}) is not a positive weight"
+        )
 
 
 def computed(inputs: Inputs, which: BoolArray, reasons: Reasons) -> tuple[FloatArray, FloatArray]:

@@ -11,6 +11,7 @@ from scipy import special
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.heterogeneity import chi2_upper_tail, h2_from_q, h2_from_tau2, i2_from_q, i2_from_tau2
 from metaanalysis.formulas.inference import quantile, two_sided_p
+from metaanalysis.formulas.prediction import one_fewer
 from metaanalysis.many.columns import MEAN, PREDICTED
 from metaanalysis.options import PoolOptions
 
@@ -95,7 +96,7 @@ PREDICTIONS: Mapping[str, tuple[str | None, Callable[[FloatArray, FloatArray], F
     "hts": (None, lambda df, k: k - 2.0),  # noqa: ARG005
     "t": (None, lambda df, k: k - 1.0),  # noqa: ARG005
     "hksj": ("hksj", lambda df, k: df),  # noqa: ARG005
-    "kenward-roger": ("kenward-roger", lambda df, k: df - 1.0),  # noqa: ARG005
+    "kenward-roger": ("kenward-roger", lambda df, k: one_fewer(df)),  # noqa: ARG005
 }
 
 

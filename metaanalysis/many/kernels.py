@@ -267,6 +267,12 @@ def all_moments(
 
 
 @compiled
+def one_maximum(q: float, sums: FloatArray, lane: int) -> bool:
+    """As `formulas.tau2_iterative.one_maximum_from`, at tau2 = 0: the cheapest proof, and most groups need no other."""
+    return bool(2.0 * sums[TRACE + lane] * sums[TRACE + lane] > (1.0 + MARGIN) * sums[TRACE2 + lane] * q)
+
+
+@compiled
 def only_beyond(gap: float, rise: float, slope: float) -> bool:
     """Whether gap + rise x + (slope x)^2 > 0 for all x > 0, where gap >= 0 up to rounding."""
     return rise > 0.0 or rise * rise < (1.0 - MARGIN) * 4.0 * slope * slope * gap
@@ -598,12 +604,12 @@ def begin(
             score = sums[YPPY + lane] - sums[TRACE + lane]
             if sums[YPPY + lane] == 0.0 or (score <= 0.0 and not scan):
                 continue
-            if scan:
+            if scan and not one_maximum(q, sums, lane):
                 state[SLOPE_FAR + lane] = slope_far(k, stride, lane, effects, sums)
                 state[SCORE_TRACE + lane] = sums[TRACE + lane]
                 phase = CLIMB_AND_CERTIFY
             if score <= 0.0:
-                if certified(sums, state, lane, lane, 0.0) == 1:
+                if phase == CLIMB_ONLY or certified(sums, state, lane, lane, 0.0) == 1:
                     continue
                 start, phase = look_beyond(sums, state, lane, lane, 0.0), CERTIFY
             elif not start > 0.0:

@@ -51,7 +51,7 @@ class Reasons:
     @property
     def rows(self) -> IntArray:
         """Those that are, in their order."""
-        return np.flatnonzero(self.codes)
+        return np.flatnonzero(self.codes) if self.any else np.empty(0, dtype=np.intp)
 
 
 @dataclass(frozen=True)

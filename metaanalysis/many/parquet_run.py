@@ -85,7 +85,7 @@ def first_plan(
 def needed_columns(path: str, by: Sequence[str], options: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]:
     """The columns of the key, and those of the numbers with what each is for; DataError where one is missing."""
     from metaanalysis.effects.columns import open_frame
-    from metaanalysis.many.doors_frames import resolved
+    from metaanalysis.many.doors_frames import resolved, weights_column
     from metaanalysis.many.keys import key_names
 
     frame = open_frame(empty_table(path))
@@ -94,7 +94,8 @@ def needed_columns(path: str, by: Sequence[str], options: Mapping[str, Any]) -> 
     with naming(path):
         found = resolved(list(frame.columns), asked, frame)
         keys = tuple(key_names(frame, list(by)))
-    return keys, {column: name for name, column in found.columns.items()}
+        weights = [] if asked.tau2_weights is None else [weights_column(frame, asked.tau2_weights)]
+    return keys, dict.fromkeys(weights, "tau2_weights") | {column: name for name, column in found.columns.items()}
 
 
 @contextmanager

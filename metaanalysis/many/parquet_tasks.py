@@ -336,7 +336,7 @@ def pooled_quietly(table: pa.Table, by: str, options: Options) -> PooledMany:
     columns = chosen_columns(given.pop("columns", None))
     engine, starts, workers = given.pop("engine", None), given.pop("starts", "scan"), given.pop("workers", None)
     chosen = {name: given.pop(name, None) for name in POOL_OPTIONS}
-    settled, convention_name = pool_options(table, convention, chosen)
+    settled, convention_name = pool_options(table, convention, chosen, "tau2_weights" in given)
     asked = asked_of(by, settled.method, convention, given)
     return pooled_many(
         studies_of(table, asked), settled, convention_name, columns, engine, starts, workers, progress=False
@@ -348,7 +348,7 @@ def asked_of(by: Any, method: str, convention: str | None, given: dict[str, Any]
     from metaanalysis.many.asked import Asked
 
     others = dict(given)
-    named = {name: others.pop(name, None) for name in ("y", "v", "se", "measure", "label", "offsets")}
+    named = {name: others.pop(name, None) for name in ("y", "v", "se", "measure", "label", "offsets", "tau2_weights")}
     for name, value in named.items():
         if value is not None and not isinstance(value, str):
             raise DataError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from metaanalysis.diagnostics.progress import progress_bar
 from metaanalysis.effects import Effects
 from metaanalysis.effects.checks import users_line
 from metaanalysis.errors import DataError, ExcludedStudiesWarning, OptionError
-from metaanalysis.formulas.arrays import FloatArray
+from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.formulas.inference import InferenceFunction
 from metaanalysis.formulas.prediction import PredictionFunction
 from metaanalysis.formulas.solve import Status
@@ -29,6 +29,7 @@ from metaanalysis.many.left_out import shown_reasons
 from metaanalysis.many.studies import Studies
 from metaanalysis.many.tables import compute_tables
 from metaanalysis.models.numbers import ci_title
+from metaanalysis.models.own_weights import generalised_q_function, with_generalised_q_of_many
 from metaanalysis.models.pool import fitted, settled
 from metaanalysis.options import PoolOptions
 from metaanalysis.results.pooled import Pooled
@@ -71,6 +72,7 @@ def pool_many(
     starts: str = "scan",
     workers: int | None = None,
     progress: bool | None = None,
+    tau2_weights: Any = None,
     **columns_and_options: Any,
 ) -> PooledMany:
     """Pool many sets of studies, each on its own, by the formulas of `pool`: from a handful to millions.
@@ -112,6 +114,8 @@ def pool_many(
         Threads; by default as many as there are cores.
     progress
         Whether to show a progress bar; by default on a terminal and for long work.
+    tau2_weights
+        The column (or array) of the fixed weights for ``tau2="GENQ"``, one a study.
     **columns_and_options
         Other columns by our names, options of `effect_sizes` such as ``add=0.25``, and of `pool` such as ``corrected_tables``.
 
@@ -164,11 +168,12 @@ def pool_many(
     }
     if is_dask_frame(data):
         asked_too = {"y": y, "v": v, "measure": measure, "offsets": offsets, "label": label, "convention": convention}
+        asked_too["tau2_weights"] = tau2_weights
         ways = {"columns": columns, "engine": engine, "starts": starts, "workers": workers}
         lazy = {**given, **asked_too, **ways, **columns_and_options}
         return pool_dask(data, by, sorted=sorted, **lazy)  # type: ignore[no-any-return]
     own = {name: columns_and_options.pop(name) for name in POOL_OPTIONS if name in columns_and_options}
-    options, convention = pool_options(data, convention, {**given, **own})
+    options, convention = pool_options(data, convention, {**given, **own}, tau2_weights is not None)
     wanted = chosen_columns(columns)
     asked = Asked(
         by=by,
@@ -181,6 +186,7 @@ def pool_many(
         method=options.method,
         sorted=sorted,
         label=label,
+        tau2_weights=tau2_weights,
         ci_level=columns_and_options.pop("ci_level", 0.95),
         others=columns_and_options,
     )
@@ -189,12 +195,13 @@ def pool_many(
     return pooled_many(studies, options, convention, wanted, engine, starts, workers, progress)
 
 
-def pool_options(data: Any, convention: str | None, given: dict[str, Any]) -> tuple[PoolOptions, str]:
+def pool_options(
+    data: Any, convention: str | None, given: dict[str, Any], has_weights: bool = False
+) -> tuple[PoolOptions, str]:
     """The options that are settled, and the convention's name."""
     usual = data.convention if isinstance(data, Effects) else "metafor"
     name = usual if convention is None else convention
-    if isinstance(given["tau2"], str) and given["tau2"].upper() == "GENQ":
-        raise OptionError("tau2='GENQ' takes weights of each study's own, which pool_many has no place for: use pool.")
+    given = {**given, "tau2": with_generalised_q_of_many(given["tau2"], has_weights)}
     options = settled(override(convention_named(name).pool, given), given)
     if options.method in ("glmm", "beta-binomial"):
         raise OptionError(
@@ -230,13 +237,10 @@ def pooled_many(
             found = engines.compute(
                 ragged, options, names, engine=name, starts=starts, workers=threads, advance=advance
             )
-    codes = np.asarray(found["status"], dtype=np.intp)
     sizes = ragged.sizes
-    few = codes == Status.TOO_FEW_STUDIES
-    codes = np.where(few & (sizes == 1), ONE_STUDY, codes)
+    codes = codes_of(found["status"], sizes)
     if by_counts:
         codes = np.where(codes == Status.NOT_FINITE, NOT_DEFINED, codes)
-    codes = np.where(sizes == 0, NO_STUDY, codes)
     rows, groups = studies.left_out()
     shown = None if studies.places is None else studies.places[rows]
 
@@ -245,7 +249,11 @@ def pooled_many(
             mine = rows[groups == group]
             why = f", the first because {studies.reasons.sentence(int(mine[0]))}" if mine.size else ""
             raise DataError(f"no study of this group is left: {mine.size} were left out{why}.")
-        return fitted(studies.one(group), options, convention)
+        chosen = options
+        if ragged.tau2_weights is not None:
+            mine = ragged.tau2_weights[ragged.offsets[group] : ragged.offsets[group + 1]]
+            chosen = replace(options, tau2=generalised_q_function(mine))
+        return fitted(studies.one(group), chosen, convention)
 
     return PooledMany(
         columns={column: np.asarray(found[column]) for column in wanted},
@@ -260,11 +268,23 @@ def pooled_many(
         words=WORDS,
         failing=FAILING,
         pool_one=one,
+        effects_of_one=studies.one,
         left_out=RowsLeftOut(rows, groups, studies.reasons.sentence, shown),
+        studies=studies.by_group(),
+        starts=starts,
         notes=studies.notes,
         tau2_method=TAU2.entry(options.tau2).title if options.model == "random" else "",
         ci_method=ci_title(options.ci),
     )
+
+
+def codes_of(status: FloatArray, sizes: IntArray) -> IntArray:
+    """What the groups ended in, as places in `WORDS`: as the solver says, or because there are not enough studies."""
+    codes = np.asarray(status, dtype=np.intp)
+    if int(sizes.min(initial=2)) > 1:
+        return codes
+    codes = np.where((codes == Status.TOO_FEW_STUDIES) & (sizes == 1), ONE_STUDY, codes)
+    return np.where(sizes == 0, NO_STUDY, codes)
 
 
 def checked_workers(workers: int | None) -> int:

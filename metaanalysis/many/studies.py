@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -18,10 +18,12 @@ from metaanalysis.many.inputs import Inputs, effects_of_rows
 from metaanalysis.many.left_out import Reasons
 from metaanalysis.many.ragged import Ragged
 from metaanalysis.options import EffectOptions
+from metaanalysis.results.pooled_many import StudiesByGroup
 
 if TYPE_CHECKING:
     import narwhals as nw
 
+ArrayT = TypeVar("ArrayT", FloatArray, IntArray)
 COUNTS = ("events1", "n1", "events2", "n2")
 
 
@@ -47,6 +49,16 @@ class Studies:
     counts: Mapping[str, FloatArray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     places: IntArray | None = None
+    label: Sequence[str] = ()
+
+    def by_group(self) -> StudiesByGroup:
+        """The studies as a result keeps them: closed to changes."""
+        ragged = self.ragged
+        place = self.rows if self.places is None else self.places if self.rows is None else self.places[self.rows]
+        weights = None if ragged.tau2_weights is None else read_only(ragged.tau2_weights)
+        return StudiesByGroup(
+            read_only(ragged.y), read_only(ragged.v), read_only(ragged.offsets), place, self.label, weights
+        )
 
     def left_out(self) -> tuple[IntArray, IntArray]:
         """The rows that were left out, and the group of each."""
@@ -59,17 +71,30 @@ class Studies:
         return rows, np.searchsorted(self.all_offsets, place, side="right") - 1
 
 
+def read_only(values: ArrayT) -> ArrayT:
+    """A view that can't be written to; the array itself is as it was."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
 def arranged(
-    y: FloatArray, v: FloatArray, reasons: Reasons, order: IntArray | None, offsets: IntArray
+    y: FloatArray,
+    v: FloatArray,
+    reasons: Reasons,
+    order: IntArray | None,
+    offsets: IntArray,
+    weights: FloatArray | None = None,
 ) -> tuple[Ragged, IntArray | None]:
     """The studies that are kept, group after group, and their rows (None where all are kept and lie as they are)."""
     if not reasons.any:
         if order is None:
-            return Ragged(y, v, offsets), None
-        return Ragged(y[order], v[order], offsets), order
+            return Ragged(y, v, offsets, weights), None
+        return Ragged(y[order], v[order], offsets, None if weights is None else weights[order]), order
     kept = reasons.kept if order is None else reasons.kept[order]
     rows = np.flatnonzero(kept) if order is None else order[kept]
-    return Ragged(y[rows], v[rows], np.append(0, np.cumsum(kept))[offsets]), rows
+    left = None if weights is None else weights[rows]
+    return Ragged(y[rows], v[rows], np.append(0, np.cumsum(kept))[offsets], left), rows
 
 
 def studies_of_inputs(
@@ -82,7 +107,7 @@ def studies_of_inputs(
 ) -> Studies:
     """The studies of a table's columns, computed in one call."""
     y, v, reasons = effects_of_rows(inputs, order, offsets)
-    ragged, rows = arranged(y, v, reasons, order, offsets)
+    ragged, rows = arranged(y, v, reasons, order, offsets, inputs.tau2_weights)
     counts = {}
     if set(COUNTS) <= set(inputs.data):
         counts = {name: inputs.data[name] if rows is None else inputs.data[name][rows] for name in COUNTS}
@@ -99,7 +124,19 @@ def studies_of_inputs(
 
     entry = inputs.entry
     return Studies(
-        ragged, rows, keys, entry.key, inputs.options, inputs.convention, one, reasons, order, offsets, counts, notes
+        ragged,
+        rows,
+        keys,
+        entry.key,
+        inputs.options,
+        inputs.convention,
+        one,
+        reasons,
+        order,
+        offsets,
+        counts,
+        notes,
+        label=inputs.label if rows is None else inputs.label.take(rows),
     )
 
 
@@ -113,10 +150,16 @@ def member_rows(offsets: IntArray, rows: IntArray | None, group: int) -> IntArra
     return at if rows is None else rows[at]
 
 
-def studies_of_effects(effects: Effects, keys: nw.DataFrame[Any], order: IntArray | None, offsets: IntArray) -> Studies:
+def studies_of_effects(
+    effects: Effects,
+    keys: nw.DataFrame[Any],
+    order: IntArray | None,
+    offsets: IntArray,
+    weights: FloatArray | None = None,
+) -> Studies:
     """The studies of effects that were made before."""
     reasons = Reasons.none(effects.k)
-    ragged, rows = arranged(np.asarray(effects.y), np.asarray(effects.v), reasons, order, offsets)
+    ragged, rows = arranged(np.asarray(effects.y), np.asarray(effects.v), reasons, order, offsets, weights)
 
     def one(group: int) -> Effects:
         keep = np.zeros(effects.k, dtype=np.bool_)
@@ -138,6 +181,7 @@ def studies_of_effects(effects: Effects, keys: nw.DataFrame[Any], order: IntArra
         order,
         offsets,
         counts,
+        label=effects.label if rows is None else [effects.label[row] for row in rows.tolist()],
     )
 
 

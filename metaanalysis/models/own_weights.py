@@ -52,13 +52,33 @@ def generalised_q_function(weights: FloatArray) -> Tau2Function:
     return generalised_q
 
 
+def generalised_q_of_many(y: FloatArray, v: FloatArray, X: FloatArray | None) -> FloatArray:  # noqa: ARG001
+    """Stands for the generalised Q where many meta-analyses have weights of their own, which take its place block by block."""
+    raise AssertionError("each block of meta-analyses brings its own weights")
+
+
+generalised_q_of_many.__name__ = "generalised Q with given weights"
+
+
+def with_generalised_q_of_many(tau2: Any, has_weights: bool) -> Any:
+    """The estimator that was asked for, GENQ turned into what stands for it."""
+    asked = isinstance(tau2, str) and tau2.upper() == "GENQ"
+    refuse_odd_weights(asked, has_weights)
+    return generalised_q_of_many if asked else tau2
+
+
+def refuse_odd_weights(asked: bool, has_weights: bool) -> None:
+    """OptionError for GENQ without weights, and for weights without GENQ."""
+    if asked and not has_weights:
+        raise OptionError("tau2='GENQ' needs fixed weights: give tau2_weights, a column or one value a study.")
+    if not asked and has_weights:
+        raise OptionError("tau2_weights belong to tau2='GENQ' alone: leave them out, or ask for GENQ.")
+
+
 def with_generalised_q(effects: Effects, tau2: Any, tau2_weights: Weights | None) -> Any:
     """The estimator that was asked for, GENQ turned into a function of its weights."""
     asked = isinstance(tau2, str) and tau2.upper() == "GENQ"
-    if asked and tau2_weights is None:
-        raise OptionError("tau2='GENQ' needs fixed weights: give tau2_weights, a column or one value a study.")
-    if not asked and tau2_weights is not None:
-        raise OptionError("tau2_weights belong to tau2='GENQ' alone: leave them out, or ask for GENQ.")
+    refuse_odd_weights(asked, tau2_weights is not None)
     return (
         generalised_q_function(weights_of(effects, tau2_weights, "tau2_weights")) if tau2_weights is not None else tau2
     )

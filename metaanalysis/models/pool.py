@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from metaanalysis.conventions import convention_named, override
-from metaanalysis.effects import Effects, as_measure, effects_from_arrays, under_convention
+from metaanalysis.effects import Effects, effects_from_arrays, under_convention
 from metaanalysis.errors import ConvergenceError, DataError, OptionError
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.inference import InferenceFunction
@@ -62,7 +62,8 @@ def pool(
     ci
         Confidence interval: ``wald`` (default), ``t``, ``hksj``, ``hksj-adhoc`` (its factor is 1 at least), ``hksj-wider`` (or Wald
         where that is wider), ``kenward-roger`` (with REML),
-        ``profile-likelihood`` (with ML), ``henmi-copas`` (with DL), or a function.
+        ``profile-likelihood`` (with ML, or with ``glmm``, for which it gives an interval of tau2 too), ``henmi-copas`` (with
+        DL), or a function.
     prediction
         Prediction interval: ``ci`` (default: the distribution of the confidence interval), ``normal``, ``hts`` (t with k - 2
         degrees of freedom), ``t`` (k - 1), ``hksj``, ``kenward-roger``, ``nagashima`` (simulated), ``none``, or a function.
@@ -108,7 +109,7 @@ def pool(
     elif v is not None:
         raise DataError("these effects carry their own sampling variances: leave v out.")
     name = effects.convention if convention is None else convention
-    effects = under_convention(effects, name)
+    effects = under_convention(effects, name, "PETO" if method == "peto" else None)
     given = {
         "model": model,
         "method": method,
@@ -120,8 +121,6 @@ def pool(
     }
     options = override(convention_named(name).pool, given)
     options = settled(options, given)
-    if options.method == "peto":
-        effects = as_measure(effects, "PETO")
     own = None if weights is None else weights_of(effects, weights, "weights")
     if own is not None and options.method != "inverse-variance":
         raise OptionError(f"weights of your own do not apply to method={options.method!r}.")
@@ -228,7 +227,7 @@ def fitted_counts(effects: Effects, options: PoolOptions, convention: str) -> Po
     kept = effects.subset(found.kept)
     random = options.model == "random"
     details = found._asdict()
-    names = ("tau2_se", "sigma2", "rho", "rho_se", "log_likelihood", "wald", "wald_df", "wald_p_value")
+    names = "tau2_se tau2_ci_low tau2_ci_high sigma2 rho rho_se log_likelihood wald wald_df wald_p_value".split()
     prediction = "" if np.isnan(found.numbers.prediction_low) else PREDICTION.entry(options.prediction).title
     return Pooled(
         **scalars_of(found.numbers),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from metaanalysis.conventions import convention_named, override
-from metaanalysis.effects import Effects, as_measure, under_convention
+from metaanalysis.effects import Effects, under_convention
 from metaanalysis.effects.columns import is_missing
 from metaanalysis.errors import ConvergenceError, DataError, OptionError
 from metaanalysis.formulas.heterogeneity import chi2_upper_tail
@@ -64,12 +64,8 @@ def subgroups(
     given: dict[str, Any] = {"model": None, "ci": None, "tau2": None, "prediction": None, **options}
     name = given.pop("convention", None) or effects.convention
     chosen = settled(override(convention_named(name).pool, given), given)
-    overall = pool(effects, convention=name, **options_without(options, "convention"))
-    used = (
-        as_measure(under_convention(effects, name), "PETO")
-        if chosen.method == "peto"
-        else under_convention(effects, name)
-    )
+    used = under_convention(effects, name, "PETO" if chosen.method == "peto" else None)
+    overall = pool(used, convention=name, **options_without(options, "convention"))
     values = group_values(used, effects, by)
     names = list(dict.fromkeys(values))
     masks = {group: np.array([value == group for value in values]) for group in names}

@@ -16,6 +16,8 @@ from metaanalysis.formulas.inference import Inference
 from metaanalysis.formulas.solve import Status
 from metaanalysis.formulas.tables import (
     Pooled2x2,
+    cochran_q_about,
+    dersimonian_laird_about,
     mantel_haenszel_log_odds_ratio,
     mantel_haenszel_log_risk_ratio,
     mantel_haenszel_risk_difference,
@@ -23,7 +25,6 @@ from metaanalysis.formulas.tables import (
     peto_pooled,
     with_ratios_of_one,
 )
-from metaanalysis.formulas.weighted import weighted_mean
 from metaanalysis.models.numbers import Heterogeneity, PooledNumbers, assembled, pooled_numbers
 from metaanalysis.options import EffectOptions, PoolOptions
 
@@ -80,23 +81,35 @@ def mantel_haenszel_numbers(effects: Effects, options: PoolOptions) -> PooledNum
         pooled = formula(*counts)
         if takes_all_events_for_one(effects.measure, effects.options, options):
             pooled = with_ratios_of_one(pooled, *counts, all_events(*raw))
-    if not (np.isfinite(pooled.estimate) and np.isfinite(pooled.variance) and pooled.variance > 0):
-        raise DataError(
-            "the Mantel-Haenszel estimate is not defined: one group has no events (or nothing but events) in all studies "
-            'together. Pool by inverse variance, or correct the tables, as in convention="revman5".'
-        )
+    refuse_undefined(pooled, effects.measure, options)
     y, v = np.asarray(effects.y), np.asarray(effects.v)
-    w = np.where(counted, 1.0 / v, 0.0)
-    q = np.asarray((w * (y - pooled.estimate) ** 2).sum())
-    df = np.asarray(float(counted.sum() - 1))
     if options.model == "random":
         if effects.k == 1:
             return pooled_numbers(y, v, options)
-        trace = (w * weighted_mean(y, w).complements).sum()
-        tau2 = np.maximum((q - df) / trace, 0.0) if df > 0 else np.asarray(0.0)
-        return pooled_numbers(y, v, options, tau2=tau2, q=q, q_df=df)
+        found = dersimonian_laird_about(y, v, pooled.estimate, counted)
+        return pooled_numbers(y, v, options, tau2=found.tau2, q=found.q, q_df=found.q_df)
+    q, df = cochran_q_about(y, v, pooled.estimate, counted)
     inference = Inference(np.reshape(pooled.variance, (1, 1)), np.asarray(np.inf))
     return around_estimate(pooled, inference, y, v, q, df, options)
+
+
+def refuse_undefined(pooled: Pooled2x2, measure: str, options: PoolOptions) -> None:
+    """DataError where there is no Mantel-Haenszel estimate or, for a common effect, no variance of it.
+
+    The random-effects form needs the estimate alone.
+    """
+    remedy = 'Pool by inverse variance, or correct the tables, as in convention="revman5".'
+    if not np.isfinite(pooled.estimate):
+        raise DataError(
+            f"the Mantel-Haenszel estimate is not defined: one group has no events (or nothing but events) in all studies "
+            f"together. {remedy}"
+        )
+    if options.model == "common" and not (np.isfinite(pooled.variance) and pooled.variance > 0):
+        raise DataError(
+            f"the Mantel-Haenszel estimate is {float(pooled.estimate):g} with a variance of {float(pooled.variance):g}, so that it "
+            f"has no interval: no study has both events and non-events within a group. "
+            f"{'Pool by inverse variance, whose variances are corrected.' if measure == 'RD' else remedy}"
+        )
 
 
 def peto_numbers(effects: Effects, options: PoolOptions) -> PooledNumbers:

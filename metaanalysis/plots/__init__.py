@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from metaanalysis.plots.any_plot import plot
 from metaanalysis.plots.baujat_plot import baujat
 from metaanalysis.plots.bubble_plot import bubble
 from metaanalysis.plots.chart_options import Look
@@ -19,6 +20,9 @@ from metaanalysis.plots.prisma_plot import prisma
 from metaanalysis.plots.profile_plot import profile
 from metaanalysis.plots.qq_plot import qq
 from metaanalysis.plots.radial_plot import radial
+from metaanalysis.plots.risk_of_bias_bars import rob_summary
+from metaanalysis.plots.risk_of_bias_lights import rob_traffic_light
+from metaanalysis.plots.risk_of_bias_pages import rob_traffic_light_pages
 from metaanalysis.plots.style import DARK, Style
 
 __all__ = [
@@ -36,10 +40,14 @@ __all__ = [
     "influence",
     "labbe",
     "overlap",
+    "plot",
     "prisma",
     "profile",
     "qq",
     "radial",
+    "rob_summary",
+    "rob_traffic_light",
+    "rob_traffic_light_pages",
     "save",
     "save_pages",
 ]

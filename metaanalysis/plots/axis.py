@@ -123,6 +123,34 @@ def ratio_families(low: float, high: float) -> Iterator[list[float]]:
         yield [float(f"{10.0**e:.12g}") for e in powers if e % step == 0 and low <= 10.0**e <= high]
 
 
+def is_stretched(low: float, high: float, place: Callable[[float], float]) -> bool:
+    """Whether numbers from low to high, all between 0 and 1, stand unevenly along the axis, as on a scale of log odds."""
+    if not 0.0 < low < high < 1.0:
+        return False
+    first, last = place(low), place(high)
+    shares = (0.25, 0.5, 0.75)
+    return any(abs(place(low + s * (high - low)) - first - s * (last - first)) > 0.1 * (last - first) for s in shares)
+
+
+def stretched_families(low: float, high: float) -> Iterator[list[float]]:
+    """Proportions on a scale that stretches towards 0 and 1: 1, 2, 5 of every power of ten up to a half, and their mirror."""
+    powers = range(math.floor(math.log10(min(low, 1.0 - high))) - 1, 0)
+    for factors, step in (((1, 2, 5), 1), ((1, 3), 1), *(((1,), step) for step in range(1, len(powers) + 1))):
+        small = [float(f"{f * 10.0**e:.12g}") for e in powers if e % step == 0 for f in factors]
+        both = sorted({0.5, *small, *(float(f"{1.0 - x:.12g}") for x in small)})
+        yield [x for x in both if low <= x <= high]
+
+
+def families(low: float, high: float, log: bool, place: Callable[[float], float]) -> Iterator[list[float]]:
+    """Ticks to choose from, the best first."""
+    if log:
+        yield from ratio_families(low, high)
+        return
+    if is_stretched(low, high, place):
+        yield from stretched_families(low, high)
+    yield from linear_families(low, high)
+
+
 def choose_ticks(
     low: float,
     high: float,
@@ -134,7 +162,7 @@ def choose_ticks(
 ) -> tuple[Tick, ...]:
     """As many ticks as have room; place: number -> points, width: label -> points, bounds: points within which labels stay."""
     best: list[Tick] = []
-    for values in ratio_families(low, high) if log else linear_families(low, high):
+    for values in families(low, high, log, place):
         ticks = [(x, tick_label(x)) for x in values]
         ticks = [t for t in ticks if have_room([t], place, width, gap, bounds)]
         if len(ticks) <= MOST_TICKS and have_room(ticks, place, width, gap, bounds):

@@ -54,7 +54,7 @@ def baujat(result: Baujat, *, label: bool | Sequence[str] = True, ax: Axes | Non
     >>> fit = ma.pool(ma.effect_sizes(ma.load_dataset("bcg"), "RR"), model="common")
     >>> ax = plots.baujat(ma.baujat(fit))
     """
-    options = chart_options(baujat, look)
+    options = chart_options(baujat, look, ax)
     if not isinstance(result, Baujat):
         raise OptionError(f"baujat draws the result of metaanalysis.baujat, not {type(result).__name__}.")
     return drawn_chart(baujat_spec(result, label, options), options, ax)

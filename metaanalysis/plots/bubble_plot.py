@@ -77,7 +77,7 @@ def bubble(
     >>> effects = ma.effect_sizes(ma.load_dataset("bcg"), "RR")
     >>> ax = plots.bubble(ma.meta_regression(effects, "~ ablat"), x_label="Absolute latitude (degrees)")
     """
-    options = chart_options(bubble, look)
+    options = chart_options(bubble, look, ax)
     if not isinstance(regression, Regression):
         raise OptionError(f"bubble draws the result of meta_regression, not {type(regression).__name__}.")
     checked_switch("confidence", confidence)

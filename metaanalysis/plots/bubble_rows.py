@@ -20,7 +20,7 @@ from metaanalysis.plots.scales import effect_scale, null_place, spread, with_lim
 from metaanalysis.results import Regression
 from metaanalysis.results.text import per_cent
 
-CONFIDENCE, PREDICTION = "#c3cbd6", "#e9ecf1"
+CONFIDENCE, PREDICTION = "diamond@0.26", "diamond@0.09"
 POINTS = 101
 LARGEST = 2.2
 

@@ -26,6 +26,8 @@ TALLEST_PANEL = 110.0 * MM
 TALLEST_SQUARE = 126.0 * MM
 ROUNDS = 3
 SMALLEST_DOT = 1.6
+# Of the densities over and beside the panel, with the gap before them.
+STRIP, STRIP_GAP = 4.5, 0.5
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def sides(spec: ChartSpec, panel: float, width: float, size: float, widths: Text
 
     y_ticks, left_lines, left = beside(spec.y)
     right_ticks, right_lines, right = ((), (), margin + 0.4 * size) if spec.right is None else beside(spec.right)
-    end = width - right
+    end = width - right - ((STRIP + STRIP_GAP) * size if spec.beside else 0.0)
     if spec.square:
         end = min(end, left + panel * (spec.x.high - spec.x.low) / (spec.y.high - spec.y.low))
     return Sides(left, end, y_ticks, right_ticks, left_lines, right_lines)
@@ -136,7 +138,7 @@ def arrange_chart(
     for line in wrap(spec.title, width - 2 * margin, lambda t: widths.width(t, size + 1.0, True)) if spec.title else ():
         texts.append(Placed(line, margin, top + 0.85 * (size + 1.0), "left", size + 1.0, bold=True))
         top += LINE * (size + 1.0)
-    top += 0.6 * size
+    top += 0.6 * size + ((STRIP + STRIP_GAP) * size if spec.over else 0.0)
 
     def under(left: float, right: float) -> Foot:
         return foot(spec, left, right, margin, width, size, small, widths)

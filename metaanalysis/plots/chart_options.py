@@ -9,7 +9,8 @@ from typing import Any, TypedDict
 
 from metaanalysis.errors import OptionError, nearest
 from metaanalysis.plots.forest_options import checked_limits, checked_number
-from metaanalysis.plots.style import DEFAULT, Style
+from metaanalysis.plots.page import style_for
+from metaanalysis.plots.style import DEFAULT, STYLES, Style
 
 
 class Look(TypedDict, total=False):
@@ -18,7 +19,8 @@ class Look(TypedDict, total=False):
     title, x_label, y_label: texts; labels are by default what the axes are. xlim, ylim: limits, in the numbers that the axes
     print. width_mm, height_mm: size of a new figure (120 wide by default; 85 to 90 for a column, 180 for a page). font,
     font_size: an installed font, and points. legend, notes: whether to explain the marks, and to say what was done. style:
-    colours and line widths.
+    colours and line widths, a `Style` or ``"dark"`` for a dark page; by default light, and dark on dark Axes or where matplotlib's
+    settings make figures dark.
     """
 
     title: str
@@ -32,7 +34,7 @@ class Look(TypedDict, total=False):
     font_size: float
     legend: bool
     notes: bool
-    style: Style
+    style: Style | str | None
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,17 @@ class ChartOptions:
         for name in ("legend", "notes"):
             checked_switch(name, getattr(self, name))
         if not isinstance(self.style, Style):
-            raise OptionError(f"style={self.style!r} is not a Style: make one, as in Style(diamond='#333333').")
+            raise OptionError(
+                f"style={self.style!r} is not a Style: make one, as in Style(diamond='#333333'), or name one of "
+                f"{', '.join(repr(name) for name in STYLES)}."
+            )
 
 
 LOOK = tuple(entry.name for entry in fields(ChartOptions))
 
 
-def chart_options(plot: Callable[..., Any], look: Look) -> ChartOptions:
-    """The options of a plot's look; OptionError for a keyword that the plot doesn't know, with the nearest names."""
+def chart_options(plot: Callable[..., Any], look: Look, ax: object) -> ChartOptions:
+    """The options of a plot's look on some Axes; OptionError for a keyword that the plot doesn't know, with the nearest names."""
     own = [name for name, p in signature(plot).parameters.items() if p.kind is p.KEYWORD_ONLY]
     known = [*own, *LOOK]
     for name in look:
@@ -86,7 +91,11 @@ def chart_options(plot: Callable[..., Any], look: Look) -> ChartOptions:
             raise OptionError(
                 f"{plot.__name__} has no option {name!r}.{nearest(name, known)} The options are: {', '.join(known)}."
             )
-    return ChartOptions(**look)
+    asked = look.get("style")
+    if isinstance(asked, str) and asked not in STYLES:
+        return ChartOptions(style=asked)  # type: ignore[arg-type]
+    chosen: dict[str, Any] = {**look, "style": style_for(asked, DEFAULT, ax)}
+    return ChartOptions(**chosen)
 
 
 def checked_switch(option: str, value: object) -> bool:

@@ -39,13 +39,16 @@ class Scale:
 
 @dataclass(frozen=True)
 class Dots:
-    """Points; `shares` of the largest area, `largest` its diameter in multiples of the font size; no fill: open."""
+    """Points; fill, edge: colours or their names in the style, no fill: open.
+
+    shares: of the largest area; largest: its diameter in multiples of the font size.
+    """
 
     key: str
     x: FloatArray
     y: FloatArray
     fill: str | None = "diamond"
-    edge: str = "white"
+    edge: str = "page"
     shape: Shape = "o"
     shares: FloatArray | None = None
     largest: float = 0.62
@@ -74,6 +77,17 @@ class Area:
     x: FloatArray
     y: FloatArray
     tone: str
+    alpha: float = 1.0
+
+
+@dataclass(frozen=True)
+class Margin:
+    """A density over the panel or beside it: places along the axis, and heights from 0 to 1."""
+
+    key: str
+    at: FloatArray
+    height: FloatArray
+    tone: str = "ink"
 
 
 @dataclass(frozen=True)
@@ -95,7 +109,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class ChartSpec:
-    """A whole chart; areas, curves and dots are drawn in this order. aspect: height over width; `square`: equal scales."""
+    """A whole chart; areas, curves and dots are drawn in this order. over, beside: densities along the axes.
+
+    aspect: height over width; `square`: equal scales.
+    """
 
     x: Scale
     y: Scale
@@ -107,5 +124,7 @@ class ChartSpec:
     notes: tuple[str, ...] = ()
     title: str = ""
     right: Scale | None = None
+    over: tuple[Margin, ...] = ()
+    beside: tuple[Margin, ...] = ()
     aspect: float = 0.72
     square: bool = False

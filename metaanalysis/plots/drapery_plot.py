@@ -21,7 +21,7 @@ from metaanalysis.results.text import per_cent
 # Levels from 0 to nearly 1 whose intervals make up a curve; close together where curves are steep.
 STEPS = 160
 LEAST_P = 1e-4
-REGION = "#e6dcc8"
+REGION = "prediction@0.30"
 STUDY_TONE = "square"
 
 
@@ -60,7 +60,7 @@ def drapery(fit: Pooled, *, prediction: bool = True, ax: Axes | None = None, **l
     >>> from metaanalysis import plots
     >>> ax = plots.drapery(ma.pool(ma.effect_sizes(ma.load_dataset("bcg"), "RR"), ci="hksj", prediction="hts"))
     """
-    options = chart_options(drapery, look)
+    options = chart_options(drapery, look, ax)
     if not isinstance(fit, Pooled):
         raise OptionError(f"drapery draws the result of pool, not {type(fit).__name__}.")
     checked_switch("prediction", prediction)

@@ -14,12 +14,13 @@ from matplotlib.transforms import Bbox
 from metaanalysis.errors import OptionError
 from metaanalysis.plots.axis import Tick
 from metaanalysis.plots.chart_foot import TICK_LENGTH, TICK_PAD, PlacedEntry
-from metaanalysis.plots.chart_layout import MM, ChartLayout, arrange_chart, diameters
+from metaanalysis.plots.chart_layout import MM, STRIP, STRIP_GAP, ChartLayout, arrange_chart, diameters
 from metaanalysis.plots.chart_options import ChartOptions
-from metaanalysis.plots.chart_spec import Area, ChartSpec, Curve, Dots
+from metaanalysis.plots.chart_spec import Area, ChartSpec, Curve, Dots, Margin, Scale
 from metaanalysis.plots.draw_forest import box_in_points
 from metaanalysis.plots.figure import new_axes
 from metaanalysis.plots.fonts import SteadyText, Typeface
+from metaanalysis.plots.shades import mixed
 from metaanalysis.plots.style import Style
 
 DASHES: dict[str, Any] = {
@@ -46,8 +47,10 @@ def drawn_chart(spec: ChartSpec, options: ChartOptions, ax: Axes | None) -> Axes
 
 
 def tone(name: str, style: Style) -> str:
-    """A colour by its name in the style, or as it is."""
-    return str(getattr(style, name, name))
+    """A colour by its name in the style, or as it is; "quiet@0.2" is the page with a fifth of it."""
+    colour, _, share = name.partition("@")
+    found = str(getattr(style, colour, colour))
+    return mixed(style.page, found, float(share)) if share else found
 
 
 def draw_chart(ax: Axes, spec: ChartSpec, layout: ChartLayout, typeface: Typeface, style: Style) -> None:
@@ -66,6 +69,9 @@ def draw_chart(ax: Axes, spec: ChartSpec, layout: ChartLayout, typeface: Typefac
         draw_curve(ax, curve, style)
     for number, dots in enumerate(spec.dots):
         draw_dots(ax, dots, layout.size, style, 3.0 + 0.001 * number)
+    for margins, upward in ((spec.over, True), (spec.beside, False)):
+        for margin in margins:
+            draw_margin(ax, margin, spec.x if upward else spec.y, layout, style, upward)
     draw_texts(ax, layout, typeface, style)
     for entry in layout.entries:
         draw_sample(ax, entry, layout, style)
@@ -129,9 +135,33 @@ def draw_area(ax: Axes, area: Area, style: Style, order: float, transform: Any =
     corners = np.stack([area.x, area.y], axis=-1)
     own = {} if transform is None else {"transform": transform, "clip_on": False}
     polygon = PolyCollection(
-        [corners], facecolors=tone(area.tone, style), linewidths=0, zorder=order, gid=area.key, **own
+        [corners],
+        facecolors=tone(area.tone, style),
+        linewidths=0,
+        alpha=area.alpha,
+        zorder=order,
+        gid=area.key,
+        **own,
     )
     ax.add_collection(polygon, autolim=False)
+
+
+def draw_margin(ax: Axes, margin: Margin, scale: Scale, layout: ChartLayout, style: Style, upward: bool) -> None:
+    """A density over the panel, or on its right."""
+    length = layout.bottom - layout.top if upward else layout.right - layout.left
+    along = (margin.at - scale.low) / (scale.high - scale.low)
+    shown = (along >= 0) & (along <= 1)
+    along = along[shown]
+    high = 1.0 + layout.size * (STRIP_GAP + STRIP * margin.height[shown]) / length
+    if not along.size:
+        return
+    base = np.full(2, 1.0 + layout.size * STRIP_GAP / length)
+    ends = along[[-1, 0]]
+    x, y = (along, high) if upward else (high, along)
+    low_x, low_y = (ends, base) if upward else (base, ends)
+    fill = Area(margin.key, np.append(x, low_x), np.append(y, low_y), margin.tone, alpha=0.3)
+    draw_area(ax, fill, style, 0.5, ax.transAxes)
+    draw_curve(ax, Curve(margin.key, x, y, margin.tone), style, ax.transAxes)
 
 
 def draw_curve(ax: Axes, curve: Curve, style: Style, transform: Any = None) -> None:
@@ -164,7 +194,7 @@ def draw_dots(ax: Axes, dots: Dots, size: float, style: Style, order: float, tra
         y,
         s=across**2,
         marker=dots.shape,
-        facecolors="white" if dots.fill is None else tone(dots.fill, style),
+        facecolors=style.page if dots.fill is None else tone(dots.fill, style),
         edgecolors=tone(dots.edge, style) if dots.edge else "none",
         linewidths=(1.0 if dots.fill is None else EDGE) * (style.line_width if dots.edge else 0.0),
         alpha=dots.alpha,

@@ -49,8 +49,13 @@ def box_in_points(ax: Axes) -> tuple[float, float]:
 
 def draw(ax: Axes, layout: ForestLayout, spec: ForestSpec, typeface: Typeface, style: Style) -> None:
     """Make the Axes the panel, within the box that they had, and put everything round it."""
-    axis = spec.axis
     take_panel(ax, layout)
+    draw_panel(ax, layout, spec, typeface, style)
+
+
+def draw_panel(ax: Axes, layout: ForestLayout, spec: ForestSpec, typeface: Typeface, style: Style) -> None:
+    """Everything in and round Axes that are the panel already."""
+    axis = spec.axis
     draw_axis(ax, layout, axis, typeface, style)
     draw_bands(ax, layout, style)
     draw_lines(ax, layout, spec, style)

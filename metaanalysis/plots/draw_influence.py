@@ -90,7 +90,7 @@ def draw_panel(ax: Axes, placed: PlacedPanel, layout: InfluenceLayout, typeface:
             s=(share * layout.size) ** 2,
             marker=shape,
             facecolors=tone,
-            edgecolors="white",
+            edgecolors=style.page,
             linewidths=0.4,
             clip_on=False,
             zorder=3.0,

@@ -94,5 +94,6 @@ def save(ax: Axes, path: str | PathLike[str], *, dpi: float = 300) -> Path:
         )
     metadata: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
     with mpl.rc_context(SETTINGS):
-        figure.savefig(path, dpi=dpi, metadata=metadata or None)
+        # The page is the figure's own, whatever the settings say of saved ones: its ink is chosen for it.
+        figure.savefig(path, dpi=dpi, metadata=metadata or None, facecolor="auto")
     return path

@@ -12,14 +12,17 @@ from metaanalysis.plots.draw_forest import box_in_points, draw
 from metaanalysis.plots.figure import new_axes
 from metaanalysis.plots.fonts import Typeface
 from metaanalysis.plots.forest_layout import MM, arrange
-from metaanalysis.plots.forest_models import Models, models_of, specified
+from metaanalysis.plots.forest_models import Models, models_of, specified_panels
 from metaanalysis.plots.forest_options import Columns, ForestOptions, refuse_unknown
 from metaanalysis.plots.forest_spec import ForestSpec
+from metaanalysis.plots.forest_stack import drawn_stack
+from metaanalysis.plots.page import style_for
 from metaanalysis.plots.style import Style
 from metaanalysis.results import Pooled, Subgroups
 from metaanalysis.results.refits import Refits
+from metaanalysis.results.umbrella_review import UmbrellaReview
 
-Drawable: TypeAlias = Pooled | Subgroups | Refits | Sequence[Pooled] | Mapping[str, Pooled]
+Drawable: TypeAlias = Pooled | Subgroups | Refits | UmbrellaReview | Sequence[Pooled] | Mapping[str, Pooled]
 
 
 def forest(
@@ -57,7 +60,8 @@ def forest(
         From `pool` or `subgroups`; or from `leave_one_out` or `cumulative`, with a row a study left out or added and the
         columns ``study``, ``estimate``, ``k``, ``p_value``, ``tau2``, ``i2``, ``q`` and ``prediction`` (no bar is drawn). Several
         results of `pool`, as a list or by their names, have a diamond each: under the studies where they are of the same
-        studies, else alone.
+        studies, else alone. From `umbrella`: a row a review's pooled result, grouped by outcome, a panel a measure, and the
+        columns ``study`` (the review), ``outcome``, ``estimate``, ``k``, ``n_total``, ``i2`` and whatever else the table has.
     also
         Further models of the same studies: a result of `pool`, a list, or results by the names that they are to have. Each has a
         hollow diamond under the first.
@@ -104,7 +108,8 @@ def forest(
         An installed font (by default that of matplotlib's settings) and its size in points; the size is reduced, and names are
         broken into lines, where room is short.
     style
-        Colours and line widths: a `metaanalysis.plots.Style`, ``dark`` for a dark page, or by default the layout's own.
+        Colours and line widths: a `metaanalysis.plots.Style`, or ``dark`` for a dark page. By default the layout's own, and on
+        dark Axes, or where matplotlib's settings make figures dark, the dark ones.
     **unknown
         Nothing else: any other keyword is refused with the nearest names.
 
@@ -112,7 +117,8 @@ def forest(
     -------
     matplotlib.axes.Axes
         The panel. Its x axis is the measure's own scale (logarithmic for ratios). `metaanalysis.plots.save` saves it;
-        `metaanalysis.plots.forest_pages` draws hundreds of studies on several pages.
+        `metaanalysis.plots.forest_pages` draws hundreds of studies on several pages. An umbrella review of several measures
+        has its panels in ``child_axes``.
 
     Raises
     ------
@@ -162,20 +168,24 @@ def forest(
         font_size=font_size,
         style=style,
     )
-    if not isinstance(result, Pooled | Subgroups | Refits | Mapping | Sequence) or isinstance(result, str):
+    if not isinstance(result, Pooled | Subgroups | Refits | UmbrellaReview | Mapping | Sequence) or isinstance(
+        result, str
+    ):
         raise OptionError(
-            f"forest draws the result of pool, subgroups, leave_one_out or cumulative, or several results of pool, not "
-            f"{type(result).__name__}."
+            f"forest draws the result of pool, subgroups, leave_one_out, cumulative or umbrella, or several results of pool, "
+            f"not {type(result).__name__}."
         )
-    spec, own = specified(result, models_of(also), options)
-    return drawn(spec, options, ax, own)
+    specs, own = specified_panels(result, models_of(also), options)
+    if len(specs) == 1:
+        return drawn(specs[0], options, ax, own)
+    refuse_other_than_axes(ax)
+    return drawn_stack(specs, options, ax, style_for(options.page_style, own or options.look.style, ax))
 
 
 def drawn(spec: ForestSpec, options: ForestOptions, ax: Axes | None, own: Style | None = None) -> Axes:
     """A forest plot on the Axes given, or on those of a new figure; own: the colours where the user chose none."""
-    if ax is not None and not isinstance(ax, Axes):
-        raise OptionError(f"ax={ax!r} is not a matplotlib Axes.")
-    style = options.page_style or own or options.look.style
+    refuse_other_than_axes(ax)
+    style = style_for(options.page_style, own or options.look.style, ax)
     typeface = Typeface(options.font)
     width, height = (options.width_mm * MM, None) if ax is None else box_in_points(ax)
     layout = arrange(spec, typeface, width, height, options.font_size, style)
@@ -183,3 +193,9 @@ def drawn(spec: ForestSpec, options: ForestOptions, ax: Axes | None, own: Style 
     target = new_axes(layout.width, layout.height, style.page) if ax is None else ax
     draw(target, layout, spec, typeface, style)
     return target
+
+
+def refuse_other_than_axes(ax: object) -> None:
+    """OptionError for what can't be drawn on."""
+    if ax is not None and not isinstance(ax, Axes):
+        raise OptionError(f"ax={ax!r} is not a matplotlib Axes.")

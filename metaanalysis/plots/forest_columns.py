@@ -211,13 +211,14 @@ def lights_column(effects: Effects, name: str, heading: str) -> StudyColumn:
 
 def weight_column(name: str, weights: Sequence[float], heading: str, unit: str) -> StudyColumn:
     """As in "11.2%", with what a group's studies add up to; with more decimals where many studies share the weight."""
-    typical = float(np.median(np.array(weights))) if len(weights) else math.nan
+    known = [w for w in weights if not math.isnan(w)]
+    typical = float(np.median(np.array(known))) if known else math.nan
     decimals = 1 if not 0.0 < typical < 1.0 else 2 if typical >= 0.1 else 3
     texts = tuple("" if math.isnan(w) else f"{fixed(w, decimals)}{unit}" for w in weights)
 
     def total(rows: Sequence[int]) -> str:
-        whole = math.fsum(weights[row] for row in rows)
-        return "" if math.isnan(whole) else f"{fixed(whole, decimals)}{unit}"
+        own = [weights[row] for row in rows if not math.isnan(weights[row])]
+        return f"{fixed(math.fsum(own), decimals)}{unit}" if own else ""
 
     return StudyColumn(Column(name), heading, texts, total)
 

@@ -13,9 +13,11 @@ from metaanalysis.plots.forest_options import ForestOptions
 from metaanalysis.plots.forest_refits import models_spec, refits_spec
 from metaanalysis.plots.forest_rows import forest_spec
 from metaanalysis.plots.forest_spec import ForestSpec
+from metaanalysis.plots.forest_umbrella import umbrella_specs
 from metaanalysis.plots.style import Style
 from metaanalysis.results import Pooled, Subgroups
 from metaanalysis.results.refits import Refits
+from metaanalysis.results.umbrella_review import UmbrellaReview
 
 # A result, several, or several by the names that they are to have.
 Models: TypeAlias = Pooled | Sequence[Pooled] | Mapping[str, Pooled]
@@ -56,12 +58,32 @@ def same_studies(one: Pooled, other: Pooled) -> bool:
     )
 
 
+def specified_panels(
+    result: Any, also: Mapping[str, Pooled], options: ForestOptions
+) -> tuple[tuple[ForestSpec, ...], Style | None]:
+    """As `specified`, one forest plot under another where a result has several measures."""
+    if not isinstance(result, UmbrellaReview):
+        spec, style = specified(result, also, options)
+        return (spec,), style
+    if also:
+        raise OptionError("also does not apply to an umbrella review: it shows what reviews report.")
+    return umbrella_specs(result, options), options.look.style
+
+
 def specified(result: Any, also: Mapping[str, Pooled], options: ForestOptions) -> tuple[ForestSpec, Style | None]:
     """The rows and marks of what is asked for, and the layout's colours for it."""
     if isinstance(result, Refits):
         if also:
             raise OptionError(f"also does not apply to a {result.question} forest plot: it shows one model refitted.")
         return refits_spec(result, options), options.look.style_for(result.overall.effects)
+    if isinstance(result, UmbrellaReview):
+        specs, style = specified_panels(result, also, options)
+        if len(specs) > 1:
+            raise OptionError(
+                f"the reviews report {' and '.join(result.measures)}, an axis each, and pages show one: make an umbrella of the "
+                f"rows of one measure."
+            )
+        return specs[0], style
     if not isinstance(result, Pooled | Subgroups):
         models = models_of(result, "the list")
         if not models:

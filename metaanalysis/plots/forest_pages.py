@@ -19,9 +19,11 @@ from metaanalysis.plots.forest_layout import MM, Across, ForestLayout, down, fit
 from metaanalysis.plots.forest_models import models_of, specified
 from metaanalysis.plots.forest_options import ForestOptions, checked_number, refuse_unknown
 from metaanalysis.plots.forest_spec import ForestSpec, Kind, Row
+from metaanalysis.plots.page import style_for
 from metaanalysis.plots.style import Style
 from metaanalysis.results import Pooled, Subgroups
 from metaanalysis.results.refits import Refits
+from metaanalysis.results.umbrella_review import UmbrellaReview
 
 # Rows that stay with the row before them.
 FOLLOWERS: tuple[Kind, ...] = ("pooled", "overall", "sum", "prediction", "note")
@@ -30,7 +32,7 @@ ON_THE_NEXT_PAGE = "Continued on the next page"
 
 
 def forest_pages(
-    result: Pooled | Subgroups | Refits,
+    result: Pooled | Subgroups | Refits | UmbrellaReview,
     *,
     height_mm: float = 250.0,
     also: Any = None,
@@ -41,7 +43,7 @@ def forest_pages(
     Parameters
     ----------
     result
-        From `pool`, `subgroups`, `leave_one_out` or `cumulative`, as for `forest`.
+        From `pool`, `subgroups`, `leave_one_out`, `cumulative` or (one measure) `umbrella`, as for `forest`.
     height_mm
         The height of a page in millimetres, 250 by default; the last page is as tall as its rows need.
     also
@@ -75,10 +77,12 @@ def forest_pages(
     height = checked_number("height_mm", height_mm, "a number above 0") * MM
     if height <= 0:
         raise OptionError(f"height_mm={height_mm!r} is not a size: it is a number above 0.")
-    if not isinstance(result, Pooled | Subgroups | Refits | Mapping | Sequence) or isinstance(result, str):
+    if not isinstance(result, Pooled | Subgroups | Refits | UmbrellaReview | Mapping | Sequence) or isinstance(
+        result, str
+    ):
         raise OptionError(f"forest_pages draws what forest draws, not {type(result).__name__}.")
     spec, own = specified(result, models_of(also), chosen)
-    style = chosen.page_style or own or chosen.look.style
+    style = style_for(chosen.page_style, own or chosen.look.style, None)
     typeface = Typeface(chosen.font)
     found = pages(spec, typeface, chosen.width_mm * MM, height, chosen.font_size, style)
     typeface.warn_of_missing()
@@ -149,12 +153,12 @@ def part(spec: ForestSpec, across: Across, start: int, end: int) -> tuple[Forest
 
 
 def save_pages(pages: Sequence[Axes], path: str | PathLike[str], *, dpi: float = 300) -> list[Path]:
-    """Save the pages of a forest plot: one PDF file of several pages, or a numbered file a page in another format.
+    """Save the pages of a plot: one PDF file of several pages, or a numbered file a page in another format.
 
     Parameters
     ----------
     pages
-        From `forest_pages`.
+        From `forest_pages` or `rob_traffic_light_pages`.
     path
         Where to. ``forest.pdf`` holds all pages; ``forest.svg`` becomes ``forest-1.svg``, ``forest-2.svg`` and so on.
     dpi
@@ -186,5 +190,5 @@ def save_pages(pages: Sequence[Axes], path: str | PathLike[str], *, dpi: float =
 
     with mpl.rc_context(SETTINGS), PdfPages(path, metadata={"CreationDate": None}) as file:
         for ax in pages:
-            file.savefig(ax.figure, dpi=dpi)
+            file.savefig(ax.figure, dpi=dpi, facecolor="auto")
     return [path]

@@ -24,6 +24,7 @@ from metaanalysis.plots.forest_columns import (
     study_column,
     weight_column,
 )
+from metaanalysis.plots.forest_inestimable import NOT_ESTIMABLE, in_table_order, of_group, with_inestimable
 from metaanalysis.plots.forest_notes import forest_notes, group_notes, model_name, names_of_models
 from metaanalysis.plots.forest_options import ForestOptions
 from metaanalysis.plots.forest_order import ordered
@@ -80,6 +81,8 @@ class Rows:
         self.result, self.whole, self.options, self.look = result, whole, options, options.look
         self.others, self.name = others, name
         self.effects = whole.effects
+        self.shown = with_inestimable(whole.effects)
+        self.without = list(range(self.effects.k, self.shown.k))
         self.log = logarithmic(self.effects)
         low, high = self.effects.interval(whole.level)
         self.y, self.low, self.high = (read_scale(self.effects, x) for x in (self.effects.y, low, high))
@@ -113,8 +116,8 @@ class Rows:
             for name, fit in self.result.groups.items():
                 rows += self.group(name, fit, self.result.by)
         else:
-            rows += [self.study(i, indented=False) for i in self.order]
-        everyone = range(self.effects.k)
+            rows += self.studies(self.order, self.without, indented=False)
+        everyone = range(self.shown.k)
         given = ["" if own.startswith(" ") else own for own in (self.name, *self.others)]
         names = names_of_models([self.whole, *self.others.values()], given, given[0] or self.overall_label())
         rows.append(self.pooled(self.whole, everyone, names[0], "overall"))
@@ -145,18 +148,23 @@ class Rows:
         for name in names:
             heading = headings.get(name)
             if name == "study":
-                labels = tuple(one_line(label) for label in self.effects.label)
+                labels = tuple(one_line(label) for label in self.shown.label)
                 found[name] = StudyColumn(Column("study", "left", wraps=True), "", labels, no_total)
             elif name == "weight":
-                found[name] = weight_column(name, self.weights, self.look.weight_heading, self.look.weight_unit)
+                found[name] = weight_column(
+                    name,
+                    [*self.weights, *(math.nan for _ in self.without)],
+                    self.look.weight_heading,
+                    self.look.weight_unit,
+                )
             elif name.startswith(LIGHTS):
                 found[name] = lights_column(
-                    self.effects, name.removeprefix(LIGHTS), next(letters, "") if heading is None else heading
+                    self.shown, name.removeprefix(LIGHTS), next(letters, "") if heading is None else heading
                 )
             elif name in self.options.functions:
                 found[name] = computed_column(name, self.options.functions[name], heading, self.known())
             elif name not in ("estimate", "interval"):
-                found[name] = study_column(self.effects, name, heading)
+                found[name] = study_column(self.shown, name, heading)
         return MappingProxyType(found)
 
     def known(self) -> list[Mapping[str, Any]]:
@@ -213,8 +221,17 @@ class Rows:
         """The estimate and its interval as texts."""
         return {"estimate": fixed(estimate, self.decimals, self.log), "interval": self.interval_text(low, high)}
 
+    def studies(self, estimable: Sequence[int], others: Sequence[int], indented: bool) -> list[Row]:
+        """Studies in their order; those without an effect in the table's order among them, or at the end of another."""
+        order = [*estimable, *others] if self.options.sort else in_table_order(self.shown, estimable, others)
+        return [self.study(i, indented) for i in order]
+
     def study(self, i: int, indented: bool) -> Row:
         """One study."""
+        if i >= self.effects.k:
+            cells = {name: column.texts[i] for name, column in self.columns.items() if i < len(column.texts)}
+            lights = {name: column.lights[i] for name, column in self.columns.items() if i in column.lights}
+            return Row("study", {**cells, "interval": NOT_ESTIMABLE}, indented=indented, lights=lights)
         numbers = (float(self.y[i]), float(self.low[i]), float(self.high[i]))
         cells = {name: column.texts[i] for name, column in self.columns.items()} | self.estimate_cells(*numbers)
         lights = {name: column.lights[i] for name, column in self.columns.items() if i in column.lights}
@@ -255,12 +272,14 @@ class Rows:
 
     def group(self, name: str, fit: Pooled, by: str) -> list[Row]:
         """A subgroup: its title, its studies, its diamond and its heterogeneity."""
-        rows = study_rows(self.effects, fit.effects)
+        kept = study_rows(self.effects, fit.effects)
+        others = of_group(self.shown, self.without, by, name)
+        rows = [*kept, *others]
         title = f"{by} = {name}" if name.replace(".", "", 1).replace("-", "", 1).isdigit() else name
         own, indent = set(rows), self.look.indent
         built = [Row("group", text=title)]
-        in_order = rows if self.options.sort is None else [i for i in self.order if i in own]
-        built += [self.study(i, indented=indent) for i in in_order]
+        in_order = kept if self.options.sort is None else [i for i in self.order if i in own]
+        built += self.studies(in_order, others, indented=indent)
         built.append(self.pooled(fit, rows, self.titled(self.look.subtotal), "pooled"))
         if self.look.sums_apart:
             built += self.sums(rows, indented=indent)

@@ -84,7 +84,7 @@ def funnel(
     >>> bool(ax.yaxis_inverted())
     True
     """
-    options = chart_options(funnel, look)
+    options = chart_options(funnel, look, ax)
     if not isinstance(fit, Pooled):
         raise OptionError(f"funnel draws the result of pool, not {type(fit).__name__}.")
     checked_choice("y_axis", y_axis, Y_AXES)

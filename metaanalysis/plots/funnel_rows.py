@@ -30,7 +30,11 @@ Y_LABELS = {
     "n": "Number of participants",
 }
 # Levels of significance and the shades beyond each, from the middle outwards; the middle stays white.
-CONTOURS = ((0.10, "#c4c4c4", "0.05 < p < 0.10"), (0.05, "#dcdcdc", "0.01 < p < 0.05"), (0.01, "#f0f0f0", "p < 0.01"))
+CONTOURS = (
+    (0.10, "quiet@0.40", "0.05 < p < 0.10"),
+    (0.05, "quiet@0.22", "0.01 < p < 0.05"),
+    (0.01, "quiet@0.07", "p < 0.01"),
+)
 POINTS = 200
 # Darker than the shades that it crosses.
 EGGER_TONE = "#a8481a"
@@ -106,7 +110,10 @@ def funnel_spec(
         ]
         curves += sides
         legend.append(Entry(f"Pseudo {per_cent(fit.level)} limits", sides[0]))
-    if filled is not None:
+    notes: list[str] = []
+    if filled is not None and not np.size(filled.filled_y):
+        notes.append("Trim and fill: no study filled in.")
+    elif filled is not None:
         added = Dots("filled", filled.filled_y, height_of(filled.filled_v**0.5, y_axis), None, "diamond")
         legend.insert(0 if by is None else len(entries), Entry("Filled in", added))
         dots = (*dots, added)
@@ -115,7 +122,6 @@ def funnel_spec(
         legend.append(Entry("Estimate with those filled in", moved))
     if by is None and filled is not None:
         legend.insert(0, entries[0])
-    notes: list[str] = []
     if egger is not None:
         line = egger_line(fit, egger, ends, y_axis)
         curves.append(line)

@@ -8,12 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from metaanalysis.errors import DataError, OptionError
-from metaanalysis.plots.chart_options import ChartOptions, Look, chart_options, checked_choice
-from metaanalysis.plots.chart_spec import ChartSpec, Dots, Entry, Scale
+from metaanalysis.plots.chart_options import ChartOptions, Look, chart_options, checked_choice, checked_switch
+from metaanalysis.plots.chart_spec import ChartSpec, Dots, Entry, Margin, Scale
 from metaanalysis.plots.draw_chart import drawn_chart
 from metaanalysis.plots.scales import effect_scale, spread, with_limits
 from metaanalysis.plots.words import with_thousands
-from metaanalysis.results.gosh import Gosh
+from metaanalysis.results.gosh import Density, Gosh
 
 Y_LABELS = {"i2": "I² (%)", "tau2": "τ²", "h2": "H²", "q": "Cochran’s Q"}
 WITH, WITHOUT = "#a8481a", "square"
@@ -24,6 +24,7 @@ def gosh(
     *,
     study: str | int | None = None,
     y_axis: Literal["i2", "tau2", "h2", "q"] = "i2",
+    densities: bool = True,
     ax: Axes | None = None,
     **look: Unpack[Look],
 ) -> Axes:
@@ -37,6 +38,8 @@ def gosh(
         A study by its label or, from 0 upward, its place: the subsets that have it stand out.
     y_axis
         ``i2`` (default), ``tau2``, ``h2`` or ``q``.
+    densities
+        Whether to draw how often each result and each heterogeneity occurs, over the panel and beside it.
     ax
         Axes to draw on; everything stays within the box that they have. By default a new figure.
     **look
@@ -67,14 +70,29 @@ def gosh(
     >>> found = ma.gosh(ma.effect_sizes(ma.load_dataset("bcg"), "RR", label="author"), tau2="DL", subsets=500, seed=1)
     >>> ax = plots.gosh(found, study="TPT Madras")
     """
-    options = chart_options(gosh, look)
+    options = chart_options(gosh, look, ax)
     if not isinstance(result, Gosh):
         raise OptionError(f"gosh draws the result of metaanalysis.gosh, not {type(result).__name__}.")
     checked_choice("y_axis", y_axis, tuple(Y_LABELS))
-    return drawn_chart(gosh_spec(result, study, y_axis, options), options, ax)
+    checked_switch("densities", densities)
+    return drawn_chart(gosh_spec(result, study, y_axis, densities, options), options, ax)
 
 
-def gosh_spec(result: Gosh, study: str | int | None, y_axis: str, options: ChartOptions) -> ChartSpec:
+def margins(result: Gosh, quantity: str, study: str | int | None) -> tuple[Margin, ...]:
+    """The density of all subsets, or of those with and without a study, on one scale."""
+    found: dict[str, tuple[Density, str]]
+    if study is None:
+        found = {"density": (result.density(quantity), WITHOUT)}
+    else:
+        found = {
+            "density without": (result.density(quantity, study=study, without=True), WITHOUT),
+            "density with": (result.density(quantity, study=study), WITH),
+        }
+    top = max((float(one.density.max()) for one, _ in found.values() if one.x.size), default=1.0)
+    return tuple(Margin(key, one.x, one.density / top, tone) for key, (one, tone) in found.items() if one.x.size)
+
+
+def gosh_spec(result: Gosh, study: str | int | None, y_axis: str, densities: bool, options: ChartOptions) -> ChartSpec:
     """A point a subset of two studies and more."""
     y = getattr(result, y_axis)
     there = np.isfinite(result.estimate) & np.isfinite(y) & (result.k > 1)
@@ -108,4 +126,6 @@ def gosh_spec(result: Gosh, study: str | int | None, y_axis: str, options: Chart
         legend=legend if options.legend else (),
         notes=(note,) if options.notes else (),
         title=options.title,
+        over=margins(result, "estimate", study) if densities else (),
+        beside=margins(result, y_axis, study) if densities else (),
     )

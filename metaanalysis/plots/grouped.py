@@ -59,7 +59,7 @@ def study_dots(
     entries: list[Entry] = []
     for (name, at), (fill, shape) in zip(groups_of(effects, by).items(), GROUPS, strict=False):
         own = None if shares is None else shares[np.array(at)]
-        dots = Dots(f"studies: {name}", x[np.array(at)], y[np.array(at)], fill, "white", shape, own, largest, alpha)
+        dots = Dots(f"studies: {name}", x[np.array(at)], y[np.array(at)], fill, "page", shape, own, largest, alpha)
         found.append(dots)
         entries.append(Entry(name, dots))
     return tuple(found), tuple(entries)

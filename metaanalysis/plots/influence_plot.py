@@ -64,7 +64,7 @@ def influence(
     >>> len(ax.child_axes)
     3
     """
-    options = chart_options(influence, look)
+    options = chart_options(influence, look, ax)
     if not isinstance(result, Influence):
         raise OptionError(f"influence draws the result of metaanalysis.influence, not {type(result).__name__}.")
     for name in ("x_label", "y_label", "xlim", "ylim"):

@@ -93,7 +93,7 @@ def labbe(
     >>> fit = ma.pool(ma.effect_sizes(ma.load_dataset("bcg"), "RR"))
     >>> ax = plots.labbe(fit, groups=("Vaccinated", "Not vaccinated"))
     """
-    options = chart_options(labbe, look)
+    options = chart_options(labbe, look, ax)
     if not isinstance(result, Pooled | Effects):
         raise OptionError(f"labbe draws the result of pool or Effects, not {type(result).__name__}.")
     names = checked_pair("groups", groups, '("Vaccinated", "Not vaccinated")') or ("Treatment", "Control")

@@ -7,7 +7,6 @@ from typing import Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex, to_rgb
 
 from metaanalysis.errors import OptionError
 from metaanalysis.formulas.arrays import FloatArray
@@ -17,7 +16,9 @@ from metaanalysis.plots.chart_spec import Area, ChartSpec, Curve, Entry, Scale
 from metaanalysis.plots.draw_chart import drawn_chart, set_ticks
 from metaanalysis.plots.draw_forest import box_in_points
 from metaanalysis.plots.fonts import SteadyText, Typeface
+from metaanalysis.plots.shades import mixed, readable_on
 from metaanalysis.plots.style import Style
+from metaanalysis.plots.words import per_cent_text
 from metaanalysis.plots.wrapping import shortened
 from metaanalysis.results.citation_matrix import OVERLAPS, CitationMatrix, overlap_in_words
 
@@ -27,6 +28,8 @@ RANGES = {"slight": "up to 5 %", "moderate": "up to 10 %", "high": "up to 15 %",
 LONGEST_NAME = 0.42
 # Of a square's width, how much a number may take.
 FILLED = 0.92
+# Of the panel, the room for half a line at its edges.
+HAIR = 0.003
 
 
 def overlap(
@@ -73,7 +76,7 @@ def overlap(
     >>> lists = {"Adams 2010": ["Ito 2001", "Jones 2007"], "Brown 2015": ["Ito 2001", "Jones 2007", "Kim 2012"]}
     >>> ax = ma.overlap(ma.citation_matrix(lists))
     """
-    options = chart_options(overlap, look)
+    options = chart_options(overlap, look, ax)
     if not isinstance(matrix, CitationMatrix):
         raise OptionError(f"overlap draws the result of metaanalysis.citation_matrix, not {type(matrix).__name__}.")
     for name in ("xlim", "ylim"):
@@ -125,8 +128,12 @@ def overlap_spec(matrix: CitationMatrix, structural: bool, names: tuple[str, ...
     every = tuple(float(place) for place in range(1, c + 1))
     x_label = "Review (number)" if options.x_label is None else options.x_label
     y_label = "" if options.y_label is None else options.y_label
-    across = Scale(0.5, c + 0.5, x_label, numbers=every, text=lambda place: f"{place:.0f}")
-    downwards = Scale(0.5, c + 0.5, y_label, down=True, numbers=every, text=lambda place: names[int(place) - 1])
+    # The panel ends a little beyond the last square, so that its edge is seen whole.
+    end = c + 0.5 + HAIR * c
+    across = Scale(0.5, end, x_label, numbers=every, text=lambda place: f"{place:.0f}")
+    downwards = Scale(
+        0.5 - HAIR * c, c + 0.5, y_label, down=True, numbers=every, text=lambda place: names[int(place) - 1]
+    )
     edge = np.array([0.0, 1.0, 1.0, 0.0])
     legend = [
         Entry(f"{word.capitalize()} ({RANGES[word]})", Area("legend", edge, edge, shade))
@@ -163,38 +170,6 @@ def notes_of(matrix: CitationMatrix, structural: bool) -> tuple[str, ...]:
 def shade_of(word: str, style: Style) -> str:
     """The colour of a class of overlap: the page with more or less of the style's strongest fill."""
     return mixed(style.page, style.diamond, SHADES[word])
-
-
-def mixed(one: str, other: str, amount: float) -> str:
-    """A colour between two."""
-    (r1, g1, b1), (r2, g2, b2) = to_rgb(one), to_rgb(other)
-    return to_hex((r1 + amount * (r2 - r1), g1 + amount * (g2 - g1), b1 + amount * (b2 - b1)))
-
-
-def lightness(colour: str) -> float:
-    """Relative luminance, from 0 for black to 1 for white (WCAG 2)."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def readable_on(shade: str, style: Style) -> str:
-    """Ink or page, whichever stands out more from a shade."""
-
-    def contrast(colour: str) -> float:
-        low, high = sorted([lightness(colour), lightness(shade)])
-        return (high + 0.05) / (low + 0.05)
-
-    return max(style.ink, style.page, key=contrast)
-
-
-def per_cent_text(share: float) -> str:
-    """A share in whole per cent; what is not zero does not show as zero, nor what is not everything as everything."""
-    if math.isnan(share):
-        return "–"
-    percent = 100.0 * share
-    if 0.0 < percent < 0.5:
-        return "<1"
-    return ">99" if 99.5 <= percent < 100.0 else f"{percent:.0f}"
 
 
 def write_numbers(

@@ -8,13 +8,12 @@ from typing import Any, Unpack
 
 from matplotlib.axes import Axes
 
-from metaanalysis.errors import OptionError
-from metaanalysis.plots.chart_options import ChartOptions, Look, chart_options
-from metaanalysis.plots.placed import Placed, TextWidths
-from metaanalysis.plots.rob_plots_drawing import Arrow, Box, Sheet, drawn_sheet
+from metaanalysis.plots.chart_options import Look
+from metaanalysis.plots.draw_sheet import drawn_sheet, sheet_options
+from metaanalysis.plots.prisma_layout import Diagram, Item, arranged
 from metaanalysis.plots.words import with_thousands
-from metaanalysis.plots.wrapping import NO_BREAK, wrap
-from metaanalysis.reviews.prisma_counts import checked_counts
+from metaanalysis.plots.wrapping import NO_BREAK
+from metaanalysis.reviews.prisma_counts import Flow, checked_counts
 
 
 def prisma(counts: Mapping[str, Any], *, ax: Axes | None = None, **look: Unpack[Look]) -> Axes:
@@ -23,24 +22,35 @@ def prisma(counts: Mapping[str, Any], *, ax: Axes | None = None, **look: Unpack[
     Parameters
     ----------
     counts
-        Numbers of records, reports and studies by box: ``databases``, ``screened``, ``excluded``, ``sought``,
-        ``not_retrieved``, ``assessed``, ``reports_excluded`` and ``included`` (studies); where there are some, ``registers``,
-        ``removed`` (records removed before screening) and ``included_reports``. ``removed`` and ``reports_excluded`` may be
-        dicts of reasons and numbers.
+        Numbers by box. Always: ``databases``, ``screened``, ``excluded`` (records), ``sought``, ``not_retrieved``, ``assessed``,
+        ``reports_excluded`` (reports) and ``included`` (studies). Where there are some: ``registers``, ``removed`` (records
+        removed before screening) and ``included_reports`` (by default one a study). For the column of other methods:
+        ``websites``, ``organisations``, ``citation_searching``, ``other_sources``, ``other_sought``, ``other_not_retrieved``,
+        ``other_assessed`` and ``other_excluded``. For the update of a review: ``previous_studies`` and ``previous_reports``, and
+        the totals ``total_studies`` and ``total_reports``, which are added up where they are not given. Databases, registers,
+        other sources and whatever was removed or excluded may be dicts of parts or reasons and their numbers.
     ax
         matplotlib Axes to draw on; by default a new figure, as high as the texts need.
     **look
-        ``title``, ``width_mm``, ``height_mm``, ``font``, ``font_size`` (points), ``style``: see `metaanalysis.plots.Look`.
+        ``title``, ``width_mm``, ``height_mm``, ``font``, ``font_size`` (points; the size is reduced where room is short),
+        ``style``: see `metaanalysis.plots.Look`.
 
     Returns
     -------
-    Axes
+    matplotlib.axes.Axes
         Those given, or of the new figure; `metaanalysis.plots.save` writes them to a file.
 
     Raises
     ------
     DataError
         Numbers are not counts, or do not add up: the message names the boxes, and by how much.
+    OptionError
+        An option can't be, or the boxes have no room.
+
+    Notes
+    -----
+    A column of 85 mm has room for databases and registers, and beside them for other methods. The diagram of an updated review
+    has a fifth column of boxes and needs about 105 mm: draw it across the page.
 
     References
     ----------
@@ -50,14 +60,14 @@ def prisma(counts: Mapping[str, Any], *, ax: Axes | None = None, **look: Unpack[
     --------
     >>> import metaanalysis as ma
     >>> ax = ma.prisma({
-    ...     "databases": 120, "removed": {"Duplicates": 20}, "screened": 100, "excluded": 70, "sought": 30,
-    ...     "not_retrieved": 2, "assessed": 28, "reports_excluded": {"Wrong outcome": 15}, "included": 13,
+    ...     "databases": {"MEDLINE": 80, "Embase": 40}, "removed": {"Duplicate records": 20}, "screened": 100, "excluded": 70,
+    ...     "sought": 30, "not_retrieved": 2, "assessed": 28, "reports_excluded": {"Wrong outcome": 15}, "included": 13,
     ... })
     >>> any("Records screened" in text.get_text() for text in ax.texts)
     True
     """
-    options = chart_options(prisma, look)
-    return drawn_sheet(partial(arranged, boxes_of(counts), options), options, ax)
+    options = sheet_options(prisma, look, ax)
+    return drawn_sheet(partial(arranged, diagram(checked_counts(counts))), options, ax)
 
 
 def count(title: str, n: int) -> str:
@@ -65,63 +75,70 @@ def count(title: str, n: int) -> str:
     return f"{title} (n{NO_BREAK}={NO_BREAK}{with_thousands(n)})"
 
 
-def boxes_of(counts: object) -> list[tuple[list[str], list[str]]]:
-    """The rows of the diagram: paragraphs of the box on the left, and of that on the right."""
-    n, reasons = checked_counts(counts)
+def diagram(flow: Flow) -> Diagram:
+    """The texts of all boxes: those of a column under one another, beside each what leaves there."""
+    n = flow.n
 
-    def left_out(title: str, key: str) -> list[str]:
-        return [count(title, n[key]), *(count(reason, m) for reason, m in reasons.get(key, {}).items())]
+    def items(title: str, key: str) -> list[Item]:
+        return [
+            Item(count(title, n[key])),
+            *(Item(count(part, m), 1, own=True) for part, m in flow.parts.get(key, {}).items()),
+        ]
 
-    identified = [count("Records from databases", n["databases"])]
+    identified = items("Records from databases", "databases")
     if n["registers"]:
-        identified.append(count("Records from registers", n["registers"]))
-    last = [count("Studies included", n["included"]), count("Reports of included studies", n["included_reports"])]
-    return [
-        (identified, left_out("Records removed before screening", "removed")),
-        ([count("Records screened", n["screened"])], [count("Records excluded", n["excluded"])]),
-        ([count("Reports sought for retrieval", n["sought"])], [count("Reports not retrieved", n["not_retrieved"])]),
-        ([count("Reports assessed for eligibility", n["assessed"])], left_out("Reports excluded", "reports_excluded")),
-        (last, []),
+        identified += items("Records from registers", "registers")
+    main = [
+        (identified, items("Records removed before screening", "removed")),
+        (items("Records screened", "screened"), items("Records excluded", "excluded")),
+        (items("Reports sought for retrieval", "sought"), items("Reports not retrieved", "not_retrieved")),
+        (items("Reports assessed for eligibility", "assessed"), items("Reports excluded", "reports_excluded")),
     ]
+    new = "New studies included" if flow.previous else "Studies included"
+    included = [items(new, "included"), items("Reports of these studies", "included_reports")]
+    other: list[tuple[list[Item], list[Item]]] = []
+    if flow.other:
+        found = [Item(count("Records from other methods", sum(n[key] for key in OTHER_METHODS)))]
+        found += [
+            Item(count(title, n[key]), 1) for key, title in OTHER_METHODS.items() if n[key] and key != "other_sources"
+        ]
+        named = flow.parts.get("other_sources", {"Other sources": n["other_sources"]} if n["other_sources"] else {})
+        found += [Item(count(part, m), 1, own=True) for part, m in named.items()]
+        other = [
+            (found, []),
+            ([], []),
+            (
+                items("Reports sought for retrieval", "other_sought"),
+                items("Reports not retrieved", "other_not_retrieved"),
+            ),
+            (items("Reports assessed for eligibility", "other_assessed"), items("Reports excluded", "other_excluded")),
+        ]
+    previous: list[Item] = []
+    total: list[Item] = []
+    if flow.previous:
+        previous = [
+            *items("Studies in the previous version of the review", "previous_studies"),
+            *items("Reports of these studies", "previous_reports"),
+        ]
+        total = [*items("Total studies included", "total_studies"), *items("Reports of these studies", "total_reports")]
+    whose = "new studies" if flow.previous else "studies"
+    return Diagram(
+        main=tuple(main),
+        other=tuple(other),
+        previous=tuple(previous),
+        included=tuple(item for part in included for item in part),
+        total=tuple(total),
+        heads=(
+            "Previous studies",
+            f"Identification of {whose} via databases and registers",
+            f"Identification of {whose} via other methods",
+        ),
+    )
 
 
-def arranged(rows: list[tuple[list[str], list[str]]], options: ChartOptions, width: float, widths: TextWidths) -> Sheet:
-    """Boxes as high as their texts, wrapped to their width."""
-    size = options.font_size
-    edge, pad, gap, step = 0.5 * size, 0.6 * size, 1.8 * size, 1.3 * size
-    wide = 0.5 * (width - 2 * edge - gap)
-    if wide - 2 * pad < 6 * size:
-        raise OptionError(
-            f"a flow diagram of {width:.0f} points is too narrow for font_size={size:g}: give width_mm more."
-        )
-    boxes: list[Box] = []
-    arrows: list[Arrow] = []
-    texts: list[tuple[Placed, str]] = []
-    y = edge
-
-    def lines_of(paragraphs: list[str], limit: float) -> list[str]:
-        return [line for text in paragraphs for line in wrap(text, limit, lambda part: widths.width(part, size))]
-
-    if options.title:
-        for line in wrap(options.title, width - 2 * edge, lambda part: widths.width(part, size, True)):
-            texts.append((Placed(line, edge, y + size, "left", size, bold=True), ""))
-            y += step
-        y += pad
-    previous = 0.0
-    for number, sides in enumerate(rows):
-        lines = [lines_of(paragraphs, wide - 2 * pad) for paragraphs in sides]
-        high = 2 * pad + max(map(len, lines)) * step
-        x = edge
-        for side in lines:
-            if side:
-                boxes.append(Box(x, y, x + wide, y + high))
-                first = y + 0.5 * (high - len(side) * step) + size
-                texts += [(Placed(t, x + pad, first + i * step, "left", size), "") for i, t in enumerate(side)]
-            x += wide + gap
-        if number:
-            arrows.append(Arrow(edge + 0.5 * wide, previous, edge + 0.5 * wide, y))
-        if lines[1]:
-            arrows.append(Arrow(edge + wide, y + 0.5 * high, edge + wide + gap, y + 0.5 * high))
-        previous = y + high
-        y = previous + gap
-    return Sheet(width, previous + edge, tuple(boxes), tuple(arrows), tuple(texts))
+OTHER_METHODS = {
+    "websites": "Websites",
+    "organisations": "Organisations",
+    "citation_searching": "Citation searching",
+    "other_sources": "Other sources",
+}

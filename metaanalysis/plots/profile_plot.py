@@ -19,7 +19,7 @@ from metaanalysis.results import Pooled
 from metaanalysis.results.text import per_cent
 
 POINTS = 400
-BAND = "#dfe3ea"
+BAND = "square@0.22"
 # How far below its top the curve is shown, as a multiple of the drop that ends the interval.
 DEEPEST = 3.0
 
@@ -60,7 +60,7 @@ def profile(fit: Pooled, *, restricted: bool = True, ax: Axes | None = None, **l
     >>> from metaanalysis import plots
     >>> ax = plots.profile(ma.pool(ma.effect_sizes(ma.load_dataset("bcg"), "RR")))
     """
-    options = chart_options(profile, look)
+    options = chart_options(profile, look, ax)
     if not isinstance(fit, Pooled):
         raise OptionError(f"profile draws the result of pool, not {type(fit).__name__}.")
     checked_switch("restricted", restricted)

@@ -19,7 +19,7 @@ from metaanalysis.plots.scales import spread, with_limits
 from metaanalysis.results.influence import Influence
 from metaanalysis.results.text import per_cent
 
-BAND = "#dfe3ea"
+BAND = "square@0.22"
 
 
 def qq(
@@ -73,7 +73,7 @@ def qq(
     >>> fit = ma.pool(ma.effect_sizes(ma.load_dataset("bcg"), "RR"))
     >>> ax = plots.qq(ma.influence(fit))
     """
-    options = chart_options(qq, look)
+    options = chart_options(qq, look, ax)
     if not isinstance(result, Influence):
         raise OptionError(f"qq draws the result of metaanalysis.influence, not {type(result).__name__}.")
     return drawn_chart(qq_spec(result, checked_level(level), label, options), options, ax)

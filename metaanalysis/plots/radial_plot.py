@@ -19,7 +19,7 @@ from metaanalysis.plots.scales import effect_scale, null_place, spread, title_of
 from metaanalysis.results import Pooled
 from metaanalysis.results.text import per_cent
 
-BAND = "#dfe3ea"
+BAND = "square@0.22"
 
 
 def radial(
@@ -70,7 +70,7 @@ def radial(
     >>> from metaanalysis import plots
     >>> ax = plots.radial(ma.pool(ma.effect_sizes(ma.load_dataset("bcg"), "RR"), model="common"), label=True)
     """
-    options = chart_options(radial, look)
+    options = chart_options(radial, look, ax)
     if not isinstance(fit, Pooled):
         raise OptionError(f"radial draws the result of pool, not {type(fit).__name__}.")
     return drawn_chart(radial_spec(fit, by, label, options), options, ax)

@@ -87,3 +87,13 @@ def short_p(p: float) -> str:
 def with_thousands(x: float) -> str:
     """As in "12 000": a count with thin blanks between thousands."""
     return true_minus(f"{x:,.10g}".replace(",", "\u2009") if abs(x) >= 1e4 else f"{x:.10g}")
+
+
+def per_cent_text(share: float) -> str:
+    """A share in whole per cent; what is not zero does not show as zero, nor what is not everything as everything."""
+    if math.isnan(share):
+        return "–"
+    percent = 100.0 * share
+    if 0.0 < percent < 0.5:
+        return "<1"
+    return ">99" if 99.5 <= percent < 100.0 else f"{percent:.0f}"

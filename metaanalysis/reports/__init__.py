@@ -6,6 +6,7 @@ name would take each other's place, depending on which is imported first.
 
 from __future__ import annotations
 
+from metaanalysis.reports.audit_page import audit_report, checked_page
 from metaanalysis.reports.page import report
 
-__all__ = ["report"]
+__all__ = ["audit_report", "checked_page", "report"]

@@ -143,7 +143,11 @@ def findings(asked: Asked, wording: Wording) -> dict[str, Any]:
     numbers = np.array([back.estimate, back.ci_low, back.ci_high])
     rows = [] if how is None else [row(name, risk, how, numbers) for name, risk in risks]
     if how is None:
-        why = f"There are no absolute effects for the measure {entry.title}: the table gives the estimate."
+        why = (
+            f"There are no absolute effects for the measure {entry.title}: the table gives the estimate."
+            if entry.no_effect is not None
+            else f"There is one group, and no control risk to compare with: the table gives the {entry.title}."
+        )
         if asked.control_risks:
             why += " The control risks given were not used."
     elif not rows:

@@ -12,7 +12,7 @@ from metaanalysis.reports.figures import Figure, figure
 from metaanalysis.reports.findings import participants
 from metaanalysis.reports.parts import Missing, Part, Table, attempt, missed, sentence
 from metaanalysis.reports.sections import draw_forest
-from metaanalysis.reports.wording import Wording, capital, counted, name_of, plain, printable, share, together
+from metaanalysis.reports.wording import Wording, capital, counted, has_test, name_of, plain, printable, share, together
 from metaanalysis.results.text import model_sentence, p_value, per_cent
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def result_facts(asked: Asked, wording: Wording) -> dict[str, Any]:
     estimate, ci = wording.one(back.estimate), wording.between(back.ci_low, back.ci_high)
     has_interval = not math.isnan(back.ci_low)
     interval = f"{wording.ci} {ci}; " if has_interval else ""
-    test = p_value(fit.p_value) if not math.isnan(fit.p_value) else ""
+    test = p_value(fit.p_value) if has_test(fit.effects) and not math.isnan(fit.p_value) else ""
     inside = together("; ".join(part for part in (interval.removesuffix("; "), test) if part))
     words = (
         f"The pooled {entry.title} of {counted(fit.k, 'study')} is {estimate}"
@@ -43,8 +43,8 @@ def result_facts(asked: Asked, wording: Wording) -> dict[str, Any]:
     facts: list[tuple[str, str, str]] = [(capital(entry.title), estimate, f"{wording.ci} {ci}" if has_interval else "")]
     if not math.isnan(fit.prediction_low):
         new = wording.between(back.prediction_low, back.prediction_high)
-        words += f" In a new study the effect is expected between {new.replace(' to ', ' and ')}."
-        facts.append(("Prediction interval", new, f"{per_cent(fit.level)}, effect in a new study"))
+        words += f" In a new study the {entry.title} is expected between {new.replace(' to ', ' and ')}."
+        facts.append(("Prediction interval", new, f"{per_cent(fit.level)}, in a new study"))
     if not math.isnan(fit.i2):
         more = "" if math.isnan(fit.tau2) else f"τ² {plain(fit.tau2)}"
         facts.append(("Heterogeneity", f"I² {share(fit.i2)}", more))

@@ -61,7 +61,9 @@ def attempt(make: Callable[[], PartT], labels: Iterable[str] = ()) -> PartT | Mi
 
 def sentence(text: str, labels: Iterable[str] = ()) -> str:
     """A message as a sentence."""
-    words = true_minus(capital(with_short_names(" ".join(text.split()), labels)))
+    text = with_short_names(" ".join(text.split()), labels)
+    # A name of the library stays as it is written.
+    words = true_minus(text if "_" in text.partition(" ")[0] else capital(text))
     return words if words.endswith((".", "?", "!")) else f"{words}."
 
 

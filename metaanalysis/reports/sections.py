@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ from metaanalysis.reports.wording import (
     Wording,
     capital,
     counted,
+    has_test,
     listed,
     name_of,
     plain,
@@ -32,6 +34,8 @@ from metaanalysis.results.text import p_value, per_cent, q_name
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# A level of a factor, as formulas name it.
+LEVEL = re.compile(r"(?:C\()?([^\[\](),:]+)(?:,[^\[\]]*)?\)?\[T\.([^\[\]]*)\]")
 # Where there are more numeric moderators, the first ones are drawn.
 MOST_BUBBLES = 2
 
@@ -81,9 +85,9 @@ def heterogeneity(asked: Asked, wording: Wording, cite: NumberedReferences) -> P
     if not math.isnan(fit.prediction_low):
         back = fit.back_transformed()
         paragraphs.append(
-            f"The effect in a new study like these is expected between "
-            f"{wording.between(back.prediction_low, back.prediction_high).replace(' to ', ' and ')} ({entry.title}; "
-            f"{per_cent(fit.level)} prediction interval)." + cite.mark(["higgins2009"])
+            f"The {entry.title} in a new study like these is expected between "
+            f"{wording.between(back.prediction_low, back.prediction_high).replace(' to ', ' and ')} "
+            f"({per_cent(fit.level)} prediction interval)" + cite.mark(["higgins2009"]) + "."
         )
     elif fit.model == "random":
         missing.append("There is no prediction interval for this result.")
@@ -91,14 +95,14 @@ def heterogeneity(asked: Asked, wording: Wording, cite: NumberedReferences) -> P
 
 
 def fit_row(name: str, fit: Pooled, wording: Wording) -> tuple[str, ...]:
-    """A pooled result as a row: k, estimate, interval, p, tau2, I2."""
+    """A pooled result as a row: k, estimate, interval, p where there is a value of no effect, tau2, I2."""
     back = fit.back_transformed()
     return (
         name,
         str(fit.k),
         wording.one(back.estimate),
         wording.between(back.ci_low, back.ci_high),
-        true_minus(shown_p(fit.p_value)),
+        *([true_minus(shown_p(fit.p_value))] if has_test(fit.effects) else []),
         "" if math.isnan(fit.tau2) else plain(fit.tau2),
         "" if math.isnan(fit.i2) else share(fit.i2),
     )
@@ -107,7 +111,8 @@ def fit_row(name: str, fit: Pooled, wording: Wording) -> tuple[str, ...]:
 def fit_headings(first: str, asked: Asked, wording: Wording) -> tuple[str, ...]:
     """The headings over such rows."""
     title = capital(asked.effects.measure_entry.title)
-    return (first, "Studies", title, wording.ci, "p", "τ²", "I²")
+    p = ("p",) if has_test(asked.effects) else ()
+    return (first, "Studies", title, wording.ci, *p, "τ²", "I²")
 
 
 def subgroup_part(asked: Asked, found: Subgroups, at: int, wording: Wording, cite: NumberedReferences) -> Part:
@@ -167,7 +172,7 @@ def regression_part(asked: Asked, reg: Regression, at: int, cite: NumberedRefere
         numbers = {key: float(value) for key, value in row.items()}
         rows.append(
             (
-                name_of(str(name)),
+                name_of(in_words(str(name))),
                 plain(numbers["estimate"]),
                 plain(numbers["se"]),
                 true_minus(f"{numbers['statistic']:.2f}"),
@@ -176,13 +181,15 @@ def regression_part(asked: Asked, reg: Regression, at: int, cite: NumberedRefere
             )
         )
     ci = f"{per_cent(reg.level)} CI"
-    formula = name_of(reg.formula.strip())
+    formula = name_of(in_words(reg.formula))
     table = Table(
         f"Coefficients of {formula}, on the scale of the {entry.analysis_scale}",
         ("Term", "Coefficient", "SE", letter, "p", ci),
         tuple(rows),
+        note=reference_levels(reg),
     )
-    said = [cite.paragraph(reg.describe(), reg.effects.label), regression_tests(reg)]
+    described = reg.describe().replace(reg.formula.strip(), in_words(reg.formula))
+    said = [cite.paragraph(described, reg.effects.label), regression_tests(reg)]
     key = f"regression-{at}"
     numeric = [name for name in reg.design.variables if is_numeric(reg, name)]
     drawn = [bubble_figure(f"figure-{key}-{i}", reg, name) for i, name in enumerate(numeric[:MOST_BUBBLES], start=1)]
@@ -207,6 +214,22 @@ def bubble_figure(key: str, reg: Regression, name: str) -> Figure | Missing:
     )
     title = f"Effects by {name_of(name)}"
     return attempt(lambda: figure(key, title, words, lambda: draw_bubble(reg, name)), reg.effects.label)
+
+
+def in_words(formula: str) -> str:
+    """A formula or a term without the marks that Python needs: "alloc = random" for ``C(alloc)[T.random]``."""
+    return LEVEL.sub(r"\1 = \2", formula.strip().replace("`", ""))
+
+
+def reference_levels(reg: Regression) -> str:
+    """With which level each factor's others are compared."""
+    found = []
+    for factor, levels in reg.design.levels().items():
+        own = {in_words(name) for name in reg.names}
+        left = [level for level in levels if in_words(f"{factor}[T.{level}]") not in own]
+        if len(left) == 1 and len(levels) > 1:
+            found.append(f"{name_of(left[0])} ({name_of(in_words(factor))})")
+    return f"Compared with: {listed(found)}." if found else ""
 
 
 def moderators(reg: Regression) -> str:

@@ -17,7 +17,7 @@ from metaanalysis.reports.citations import NumberedReferences
 from metaanalysis.reports.figures import Figure, figure
 from metaanalysis.reports.parts import Missing, Part, Table, attempt, missed, sentence
 from metaanalysis.reports.sections import fit_headings, fit_row
-from metaanalysis.reports.wording import Wording, counted, listed, name_of, plain, share, shown_p
+from metaanalysis.reports.wording import Wording, counted, has_test, listed, name_of, plain, share, shown_p
 from metaanalysis.results import Comparison, Pooled
 from metaanalysis.results.refits import Refits
 
@@ -61,7 +61,7 @@ def refit_rows(refits: Refits, wording: Wording) -> list[tuple[str, ...]]:
                 str(int(refits.k[i])),
                 wording.one(estimate),
                 wording.between(low, high),
-                true_minus(shown_p(float(refits.p_value[i]))),
+                *([true_minus(shown_p(float(refits.p_value[i])))] if has_test(effects) else []),
                 "" if math.isnan(tau2) else plain(tau2),
                 "" if math.isnan(i2) else share(i2),
             )

@@ -28,6 +28,8 @@ MADE_FOR = {
     "SMD": ("pustejovsky-rodgers", *USUAL),
 }
 LEAST = 3
+# As a rank test says of its p: its normal statistic would give another.
+EXACT = "the p-value is exact"
 
 
 def small_study_part(asked: Asked, wording: Wording, cite: NumberedReferences) -> Part:
@@ -106,7 +108,9 @@ def test_row(test: SmallStudyTest) -> tuple[str, ...]:
         test.title,
         f"Kendall's τ with the {test.predictor}" if rank else f"slope on {test.predictor}",
         plain(test.estimate),
-        true_minus(f"{letter} = {test.statistic:.2f}"),
+        "p is exact"
+        if any(note.startswith(EXACT) for note in test.notes)
+        else true_minus(f"{letter} = {test.statistic:.2f}"),
         shown_p(test.p_value),
     )
 

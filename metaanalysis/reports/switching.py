@@ -13,8 +13,10 @@ from metaanalysis.errors import MetaAnalysisError
 from metaanalysis.formulas.inference import CI
 from metaanalysis.models.pool import fitted
 from metaanalysis.plots.axis import choose_ticks
+from metaanalysis.plots.chart_layout import ticks_of
+from metaanalysis.plots.scales import effect_scale, readable
 from metaanalysis.plots.words import true_minus
-from metaanalysis.reports.wording import Wording, plain, share
+from metaanalysis.reports.wording import Wording, has_test, plain, share
 from metaanalysis.results import Pooled
 from metaanalysis.results.refits import Refits
 from metaanalysis.results.text import p_value
@@ -72,7 +74,7 @@ def shown(fit: Pooled, numbers: Mapping[str, float], wording: Wording) -> list[s
     return [
         wording.one(estimate),
         wording.between(low, high),
-        true_minus(p_value(numbers["p_value"])),
+        true_minus(p_value(numbers["p_value"])) if has_test(fit.effects) else "",
         "" if math.isnan(tau2) else plain(tau2),
         "" if math.isnan(numbers["i2"]) else share(numbers["i2"]),
         "" if math.isnan(new_low) or math.isnan(new_high) else wording.between(new_low, new_high),
@@ -125,15 +127,19 @@ class Strip:
 
     def ticks(self) -> list[dict[str, Any]]:
         """Round numbers on the scale on which the measure is read, and where they lie."""
-        back = self.fit.effects.measure_entry.back
-        if back not in ("exp", "identity"):
+        entry = self.fit.effects.measure_entry
+        if readable(entry) and entry.back != "exp":
+            scale = effect_scale(entry, self.low, self.high, None, None)
+            marked = ticks_of(scale, WIDTH, lambda text: LETTER * len(text), 2 * LETTER, (0.0, WIDTH))
+            return [{"at": self.at(at), "text": text} for at, text in marked]
+        if entry.back not in ("exp", "identity"):
             low, high = (float(self.fit.effects.back_transform(np.asarray(x))) for x in (self.low, self.high))
             return [
                 {"at": self.at(end), "text": f"{value:.3g}"}
                 for end, value in ((self.low, low), (self.high, high))
                 if math.isfinite(value)
             ]
-        log = back == "exp"
+        log = entry.back == "exp"
         if log and not -FURTHEST < self.low < self.high < FURTHEST:
             return []
         limits = (math.exp(self.low), math.exp(self.high)) if log else (self.low, self.high)

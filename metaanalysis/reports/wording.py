@@ -64,6 +64,11 @@ def shown_p(p: float) -> str:
     return p_value(p).removeprefix("p ").removeprefix("= ")
 
 
+def has_test(effects: Effects) -> bool:
+    """Whether p says something: of one group's mean or proportion it would ask whether it is 0, or 0.5."""
+    return effects.measure_entry.no_effect is not None
+
+
 def share(x: float) -> str:
     """A percentage at one decimal."""
     return NOT_AVAILABLE if math.isnan(x) else f"{x:.1f}%"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from metaanalysis.results.bootstrap import Bootstrap
+from metaanalysis.results.citation_matrix import CitationMatrix
 from metaanalysis.results.comparison import Comparison
 from metaanalysis.results.fail_safe import FailSafeN
 from metaanalysis.results.gosh import Gosh
@@ -16,11 +17,13 @@ from metaanalysis.results.regression import Regression
 from metaanalysis.results.small_study import PetPeese, SmallStudyTest
 from metaanalysis.results.subgroups import Subgroups
 from metaanalysis.results.trim_and_fill import TrimAndFill
+from metaanalysis.results.umbrella_review import UmbrellaReview
 
 __all__ = [
     "BackTransformed",
     "Baujat",
     "Bootstrap",
+    "CitationMatrix",
     "Comparison",
     "FailSafeN",
     "Gosh",
@@ -36,4 +39,5 @@ __all__ = [
     "SmallStudyTest",
     "Subgroups",
     "TrimAndFill",
+    "UmbrellaReview",
 ]

@@ -74,7 +74,8 @@ class Pooled:
         What is not applicable, and why: sentences.
     method_title, details
         For models of counts: the model in words, and what else it answers (``log_likelihood``, ``tau2_se``, ``sigma2``, ``rho``,
-        ``wald`` with ``wald_df`` and ``wald_p_value``); `q` is then the likelihood-ratio statistic of heterogeneity.
+        ``wald`` with ``wald_df`` and ``wald_p_value``; ``tau2_ci_low`` and ``tau2_ci_high`` with ``ci="profile-likelihood"``, NaN
+        else); `q` is then the likelihood-ratio statistic of heterogeneity.
     """
 
     estimate: float
@@ -121,7 +122,7 @@ class Pooled:
         """What I2 and H2 come from: ``tau2`` and the typical sampling variance, or ``q``."""
         return "tau2" if self.options.i2 == "tau2" and self.model == "random" and self.tau2_method else "q"
 
-    def tau2_interval(self, level: float | None = None, method: str = "q-profile") -> Interval:
+    def tau2_interval(self, level: float | None = None, method: str | None = None) -> Interval:
         """Confidence interval of the between-study variance.
 
         Parameters
@@ -129,8 +130,11 @@ class Pooled:
         level
             By default the level of the other intervals.
         method
-            ``q-profile`` (default), ``biggerstaff-jackson``, ``jackson``, ``profile-likelihood`` (restricted; ``-ml`` for the
-            full likelihood), ``wald`` (``wald-ml``), ``sidik-jonkman``, or ``biggerstaff-tweedie`` (approximate).
+            ``q-profile`` (default), ``biggerstaff-jackson``, ``jackson``, ``profile-likelihood`` (restricted; with ``-ml`` at its
+            end of the full likelihood), ``wald`` and ``wald-ml``, the same not cut off at 0 as ``wald-untruncated`` and
+            ``wald-untruncated-ml``, ``sidik-jonkman``, ``higgins-thompson`` (test-based, from Q), or ``biggerstaff-tweedie``
+            (approximate). A generalised linear mixed model has the profile likelihood's alone (``profile-likelihood-ml``), and
+            that where it was fitted with ``ci="profile-likelihood"``.
 
         Returns
         -------
@@ -139,12 +143,10 @@ class Pooled:
             level asked for, so that no variance from 0 upward fits and the interval is empty.
         """
         level = self.level if level is None else checked_level(level)
-        entry = TAU2_INTERVALS.entry(method)
-        nothing = Interval(math.nan, math.nan, level, entry.title)
         if self.method in ("glmm", "beta-binomial"):
-            return nothing._replace(
-                note="this interval is for effect sizes with known variances, not for models of counts"
-            )
+            return self._tau2_interval_of_counts(level, method)
+        entry = TAU2_INTERVALS.entry("q-profile" if method is None else method)
+        nothing = Interval(math.nan, math.nan, level, entry.title)
         if self.k < 2:
             return nothing._replace(note="k = 1: a single study says nothing of the variance between studies")
         limits = entry.function(np.asarray(self.effects.y), np.asarray(self.effects.v), None, level)
@@ -154,19 +156,50 @@ class Pooled:
             )
         return Interval(float(limits.low), float(limits.high), level, entry.title)
 
-    def tau_interval(self, level: float | None = None, method: str = "q-profile") -> Interval:
-        """Confidence interval of the between-study standard deviation: the square roots of that of tau2."""
-        limits = self.tau2_interval(level, method)
-        return limits._replace(low=math.sqrt(max(limits.low, 0.0)), high=math.sqrt(max(limits.high, 0.0)))
+    def _tau2_interval_of_counts(self, level: float, method: str | None) -> Interval:
+        """The limits that the fit found along its profile likelihood, or why there are none."""
+        entry = TAU2_INTERVALS.entry("profile-likelihood-ml" if method is None else method)
+        nothing = Interval(math.nan, math.nan, level, entry.title)
+        if self.method == "beta-binomial" or self.model == "common":
+            return nothing._replace(note="the model has no variance between studies")
+        if method is not None and not method.startswith("profile-likelihood"):
+            return nothing._replace(
+                note="this interval is for effect sizes with known variances, not for models of counts"
+            )
+        if self.k < 2:
+            return nothing._replace(note="k = 1: a single study says nothing of the variance between studies")
+        title = TAU2_INTERVALS.entry("profile-likelihood-ml").title
+        if self.options.ci != "profile-likelihood":
+            return nothing._replace(
+                method=title,
+                note='models of counts have the profile likelihood\'s interval alone: pool with ci="profile-likelihood"',
+            )
+        if level != self.level:
+            return nothing._replace(
+                method=title,
+                note=f"the profile likelihood was followed to the {100 * self.level:g}% limits: pool with level={level:g}",
+            )
+        low, high = (self.details.get(name, math.nan) for name in ("tau2_ci_low", "tau2_ci_high"))
+        unknown = "a climb along the profile likelihood did not converge" if math.isnan(low) or math.isnan(high) else ""
+        return Interval(low, high, level, title, unknown)
 
-    def i2_interval(self, level: float | None = None, method: str = "q-profile") -> Interval:
+    def tau_interval(self, level: float | None = None, method: str | None = None) -> Interval:
+        """Confidence interval of the between-study standard deviation: the square roots of that of tau2.
+
+        `method` is one of those of `tau2_interval`, ``higgins-thompson`` among them; what lies below 0 by ``wald-untruncated`` or
+        ``wald-untruncated-ml`` counts as 0.
+        """
+        limits = self.tau2_interval(level, method)
+        return limits._replace(low=root(limits.low), high=root(limits.high))
+
+    def i2_interval(self, level: float | None = None, method: str | None = None) -> Interval:
         """Confidence interval of I2, in per cent: the interval of tau2, put through I2 = tau2 / (tau2 + s2)."""
         limits = self.tau2_interval(level, method)
         s2 = typical_variance(np.asarray(self.effects.v))
         low, high = (float(i2_from_tau2(np.asarray(t), s2)) for t in (limits.low, limits.high))
         return limits._replace(low=low, high=high)
 
-    def h2_interval(self, level: float | None = None, method: str = "q-profile") -> Interval:
+    def h2_interval(self, level: float | None = None, method: str | None = None) -> Interval:
         """Confidence interval of H2: the interval of tau2, put through H2 = 1 + tau2 / s2."""
         limits = self.tau2_interval(level, method)
         s2 = typical_variance(np.asarray(self.effects.v))
@@ -270,6 +303,11 @@ class Pooled:
             f"<Pooled: {entry.analysis_scale} {self.estimate:.4g} "
             f"({100 * self.level:g}% CI {self.ci_low:.4g} to {self.ci_high:.4g}), {self.model} model, k = {self.k}>"
         )
+
+
+def root(variance: float) -> float:
+    """The square root of a limit of a variance; 0 of one below 0, NaN of one that is not there."""
+    return variance if math.isnan(variance) else math.sqrt(max(variance, 0.0))
 
 
 def joined(sentences: Iterable[str]) -> tuple[str, ...]:

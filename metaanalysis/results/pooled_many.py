@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metaanalysis.effects import measure_named
+from metaanalysis.effects import Effects, measure_named
 from metaanalysis.errors import OptionError, nearest
 from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.options import PoolOptions
@@ -38,6 +38,42 @@ class RowsLeftOut:
 
 
 @dataclass(frozen=True, eq=False)
+class StudiesByGroup:
+    """The studies that were pooled, group after group.
+
+    Attributes
+    ----------
+    y, v
+        Effect sizes and sampling variances, (rows,); group g is ``offsets[g]`` to ``offsets[g + 1]``.
+    offsets
+        (groups + 1,).
+    rows
+        Where each stands in the user's data, counted from 0; None where all of these were pooled and lie as they lay.
+    label
+        Their labels.
+    tau2_weights
+        The fixed weights of the generalised Q, where tau2 was estimated by it.
+    """
+
+    y: FloatArray = field(repr=False)
+    v: FloatArray = field(repr=False)
+    offsets: IntArray = field(repr=False)
+    rows: IntArray | None = field(default=None, repr=False)
+    label: Sequence[str] = field(default=(), repr=False)
+    tau2_weights: FloatArray | None = field(default=None, repr=False)
+
+    @property
+    def group(self) -> IntArray:
+        """The group of each study."""
+        return np.repeat(np.arange(self.offsets.size - 1), np.diff(self.offsets))
+
+    @property
+    def place(self) -> IntArray:
+        """Where each stands in the user's data, counted from 0."""
+        return np.arange(self.y.size) if self.rows is None else self.rows
+
+
+@dataclass(frozen=True, eq=False)
 class PooledMany:
     """Many pooled estimates, one row a group. Made by `pool_many`.
 
@@ -63,6 +99,10 @@ class PooledMany:
         Their titles.
     notes
         What was taken for what, where names of columns had to be understood: sentences.
+    studies
+        The studies behind the numbers, group after group (`StudiesByGroup`): ``y v offsets rows label``.
+    starts
+        How maxima of likelihoods were looked for: ``scan`` or ``one``.
     """
 
     columns: Mapping[str, FloatArray] = field(repr=False)
@@ -77,7 +117,10 @@ class PooledMany:
     words: Sequence[str] = field(repr=False)
     failing: frozenset[int] = field(repr=False)
     pool_one: Callable[[int], Pooled] = field(repr=False)
+    effects_of_one: Callable[[int], Effects] = field(repr=False)
     left_out: RowsLeftOut = field(repr=False)
+    studies: StudiesByGroup = field(repr=False)
+    starts: str = "scan"
     notes: tuple[str, ...] = ()
     tau2_method: str = ""
     ci_method: str = ""

@@ -18,7 +18,7 @@ from metaanalysis.formulas.regression import InformationCriteria, WaldTest, vari
 from metaanalysis.formulas.solve import Status
 from metaanalysis.formulas.tau2_intervals import TAU2_INTERVALS
 from metaanalysis.options import PoolOptions, checked_level
-from metaanalysis.results.pooled import Interval
+from metaanalysis.results.pooled import Interval, root
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +88,9 @@ class Regression:
         level
             By default the level of the other intervals.
         method
-            As for `Pooled.tau2_interval`.
+            ``q-profile`` (default), ``biggerstaff-jackson``, ``jackson``, ``profile-likelihood``, ``profile-likelihood-ml``,
+            ``wald``, ``wald-ml``, ``wald-untruncated``, ``wald-untruncated-ml``, ``sidik-jonkman``, ``higgins-thompson`` or
+            ``biggerstaff-tweedie``, as for `Pooled.tau2_interval`.
 
         Returns
         -------
@@ -106,7 +108,7 @@ class Regression:
     def tau_interval(self, level: float | None = None, method: str = "q-profile") -> Interval:
         """Confidence interval of the residual between-study standard deviation: the square roots of that of tau2."""
         limits = self.tau2_interval(level, method)
-        return limits._replace(low=math.sqrt(max(limits.low, 0.0)), high=math.sqrt(limits.high))
+        return limits._replace(low=root(limits.low), high=root(limits.high))
 
     def i2_interval(self, level: float | None = None, method: str = "q-profile") -> Interval:
         """Confidence interval of I2, in per cent: the interval of tau2, put through I2 = tau2 / (tau2 + s2)."""

@@ -116,7 +116,7 @@ class PetPeese:
     pet, peese
         The lines on the standard error and on the sampling variance; `limit` is the estimate of each.
     chosen
-        ``PEESE`` where PET's estimate differs from 0 in the direction of the effect at `alpha` one-sided, else ``PET``.
+        ``PEESE`` where PET's estimate differs from 0 in the expected direction at `alpha` one-sided, else ``PET``.
     estimate, se, ci_low, ci_high, statistic, df, p_value
         Of the chosen one, on the scale of analysis; p two-sided.
     """

@@ -121,7 +121,9 @@ def pooled_summary(fit: Pooled) -> str:
     width = max(len(row[0]) for row in scales)
     for name, estimate, low, high, *_ in scales:
         lines.append(f"{name.capitalize():<{width}}  {number(estimate):>9}  {ci} {interval(low, high)}")
-    lines.append(f"{'':<{width}}  SE {number(fit.se)}, {test_statistic(fit.statistic, fit.df, fit.p_value)}")
+    # One group's mean or proportion has no value of no effect; that it is not 0 is hardly ever the question.
+    asks = "" if entry.no_effect is not None or math.isnan(fit.p_value) else f" (of {entry.analysis_scale} = 0)"
+    lines.append(f"{'':<{width}}  SE {number(fit.se)}, {test_statistic(fit.statistic, fit.df, fit.p_value)}{asks}")
     if not math.isnan(fit.prediction_low):
         lines.append("")
         lines.append(f"{per_cent(fit.level)} prediction interval ({fit.prediction_method})")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from metaanalysis.reviews.audit import audit, audit_subgroups
+from metaanalysis.reviews.audit import audit
+from metaanalysis.reviews.citations import citation_matrix
 from metaanalysis.reviews.datasets import list_datasets, load_dataset, load_review, review_names
 from metaanalysis.reviews.reproduce import reproduce
 from metaanalysis.reviews.reproduction import Reproduction, Row, Tally, tally
 from metaanalysis.reviews.review import Analysis, Printed, Review, read_review
 from metaanalysis.reviews.revman import RevManAnalysis, RevManReview
 from metaanalysis.reviews.revman_reproduction import RevManReproduction, RevManRow
-from metaanalysis.reviews.umbrella import citation_matrix
+from metaanalysis.reviews.subgroup_audit import audit_subgroups
+from metaanalysis.reviews.umbrella_results import umbrella
 
 __all__ = [
     "Analysis",
@@ -32,4 +34,5 @@ __all__ = [
     "reproduce",
     "review_names",
     "tally",
+    "umbrella",
 ]

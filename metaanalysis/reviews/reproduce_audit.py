@@ -8,10 +8,11 @@ from typing import Any
 
 from metaanalysis.errors import DataError, MetaAnalysisError
 from metaanalysis.results.audit import Audit
-from metaanalysis.reviews.audit import audit, audit_subgroups
+from metaanalysis.reviews.audit import audit
 from metaanalysis.reviews.printing import PrintedNumber
 from metaanalysis.reviews.reproduction import Reproduction, Row
 from metaanalysis.reviews.review import Inconsistency, Review, SubgroupTest
+from metaanalysis.reviews.subgroup_audit import audit_subgroups
 
 _EVIDENCE = "held against the other reported numbers"
 
@@ -82,7 +83,7 @@ def _row(review: Review, one: dict[str, Any], outcome: str, expected: bool) -> R
         printed=one["reported"],
         ours=f"{one['possible_low']:.4g} to {one['possible_high']:.4g}",
         value=math.nan,
-        agrees=bool(one["consistent"]),
+        agrees=bool(one["consistent"]) and not one["doubtful"],
         expected=expected,
         evidence=_EVIDENCE,
         where=one["source"],

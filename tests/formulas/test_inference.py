@@ -127,6 +127,12 @@ def test_where_there_are_no_degrees_of_freedom_there_is_nothing():
     assert_array_equal(np.isnan(two_sided_p(np.ones(5), df)), [True, True, True, False, False])
 
 
+def test_quantiles_beyond_where_the_search_ends_are_infinite():
+    # With 0.01 degrees of freedom the quantile is 6.36418192840001e128 (50 digits), with 0.005 it is 5.69e258.
+    assert_allclose(quantile(0.95, np.array([0.01])), 6.36418192840001e128, rtol=1e-7)
+    assert_array_equal(quantile(0.95, np.array([0.005, 1e-4, 2e-16])), np.inf)
+
+
 def test_weighted_mean_feeds_wald_the_reciprocal_of_the_total_weight():
     w = 1 / VARIANCES
     assert_allclose(CI["wald"].function(weighted_mean(EFFECTS, w), w, None).covariance, [[1 / w.sum()]], rtol=1e-15)

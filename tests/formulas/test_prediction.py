@@ -62,3 +62,11 @@ def test_leading_axes():
         for i in range(2):
             one = given(*(getattr(many, name)[i] for name in ("estimate", "se", "tau2", "k", "df")))
             assert_allclose([low[i], high[i]], PREDICTION[key].function(one), rtol=1e-13)
+
+
+def test_kenward_roger_has_no_interval_where_rounding_alone_leaves_degrees_of_freedom():
+    # Two studies of equal variance have one degree of freedom, and the interval takes one fewer.
+    for v in (0.1, 0.3, 1 / 3, 1e-7, 7e12):
+        for tau2 in (0.0, v / 3, v * 11):
+            two = given(tau2=tau2, k=2, y=np.array([0.1, 0.4]), v=np.full(2, v))
+            assert np.isnan(PREDICTION["kenward-roger"].function(two)).all()

@@ -6,11 +6,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from metaanalysis.formulas.weighted import (
     anchor_first,
+    anchored,
     annihilated,
     count,
     inverse_variance_weights,
+    mean_of_anchored,
     orthonormal_basis,
     residual_df,
+    smallest,
     weighted_least_squares,
     weighted_mean,
 )
@@ -124,3 +127,28 @@ def test_nothing_given_is_changed():
     weighted_least_squares(y, w)
     weighted_least_squares(y, w, X)
     anchor_first(y, w)
+
+
+@pytest.mark.parametrize("k", [2, 10, 300])
+def test_blocks_that_lie_study_by_study_give_the_same_as_groups_one_after_the_other(k: int) -> None:
+    random = np.random.default_rng(k)
+    y, v = random.normal(size=(6_000, k)), random.uniform(0.01, 1.0, (6_000, k))
+    # Ties, a missing number and studies that carry nothing.
+    v[5, 1], v[7], y[9, 0], v[11, 1] = v[5, 0], 0.5, np.nan, np.inf
+    with np.errstate(invalid="ignore"):
+        for few in (slice(12, None), slice(None)):
+            in_order = anchored(y[few], v[few])
+            in_block = anchored(np.asfortranarray(y[few]), np.asfortranarray(v[few]))
+            for one, other in zip(in_order, in_block, strict=True):
+                assert_array_equal(one, other)
+    assert (smallest(np.asfortranarray(v[12:])) == v[12:].argmin(axis=-1)).all()
+
+
+def test_the_mean_of_what_is_anchored_is_the_weighted_mean() -> None:
+    random = np.random.default_rng(3)
+    y, v = 1e6 + random.normal(size=(50, 7)), 10.0 ** random.uniform(-6, 2, (50, 7))
+    tau2 = random.uniform(0.0, 1.0, (50, 1))
+    e, moved, anchor = anchored(y, v)
+    found, full = mean_of_anchored(e, 1.0 / (moved + tau2), anchor, True), weighted_mean(y, 1.0 / (v + tau2))
+    for field in ("coefficients", "covariance", "q"):
+        assert_allclose(getattr(found, field), getattr(full, field), rtol=1e-12)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 import metaanalysis as ma
@@ -58,6 +60,16 @@ def every_chart(effects: ma.Effects) -> dict[str, Callable[..., Axes]]:
         "drapery": lambda **o: plots.drapery(fit, **o),
         "profile": lambda **o: plots.profile(fit, **o),
     }
+    names = list(effects.label)
+    words = ["low", "some concerns", "high", "no information"]
+    judged = {"study": names} | {f"D{j}": [words[(i + j) % 4] for i in range(effects.k)] for j in range(1, 6)}
+    lists = {f"Review {i} of {names[i % effects.k]}": [f"s{n}" for n in range(i, i + 6)] for i in range(4)}
+    found |= {
+        "traffic light": lambda **o: plots.rob_traffic_light({**judged, "Overall": judged["D5"]}, **o),
+        "risk of bias": lambda **o: plots.rob_summary(judged, weights=[float(v) for v in effects.v], **o),
+        "overlap": lambda **o: plots.overlap(ma.citation_matrix(lists), **o),
+        "prisma": lambda **o: plots.prisma(FLOW, **o),
+    }
     if effects.k > 2:
         found["baujat"] = lambda **o: plots.baujat(ma.baujat(common), **o)
         found["bubble"] = lambda **o: plots.bubble(ma.meta_regression(effects, f"~ {dose}"), label=True, by=group, **o)
@@ -72,6 +84,8 @@ def every_chart(effects: ma.Effects) -> dict[str, Callable[..., Axes]]:
     return found
 
 
+FLOW = {"databases": 50, "screened": 50, "excluded": 30, "sought": 20, "not_retrieved": 1, "assessed": 19, "reports_excluded": 9,
+        "websites": 3, "other_assessed": 3, "other_excluded": {"Wrong outcome": 2}, "included": 11}  # fmt: skip
 CASES = [("RR", 13), ("ZCOR", 3)]
 
 
@@ -132,7 +146,7 @@ def test_given_axes_hold_everything_and_nothing_is_changed(bcg: ma.Effects, in_o
 
 def test_saved_text_is_text(bcg: ma.Effects, tmp_path: Path) -> None:
     charts = every_chart(bcg)
-    for name in ("compare", "funnel", "radial", "influence"):
+    for name in ("compare", "funnel", "radial", "influence", "traffic light", "risk of bias", "overlap", "prisma"):
         ax = charts[name]()
         drawn = plots.save(ax, tmp_path / "chart.svg").read_text(encoding="utf-8")
         shown = [text.get_text() for text in ax.texts]
@@ -141,6 +155,46 @@ def test_saved_text_is_text(bcg: ma.Effects, tmp_path: Path) -> None:
             escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
             assert escaped in drawn, (name, text)
         assert re.search(r"<text [^>]*>", drawn)
+
+
+def lightness(colour: Any) -> float:
+    """L* of the CIE, 0 to 100: what is left of a colour in grey."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    y = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return 116 * y ** (1 / 3) - 16 if y > 0.008856 else 903.3 * y
+
+
+def looks_of(ax: Axes) -> list[tuple[Any, ...]]:
+    """What tells the samples of a legend apart in grey: kind, shape or dashes, and lightness, of points also of their edges."""
+    found: list[tuple[Any, ...]] = []
+    for sample in ax.collections:
+        if sample.get_gid() != "legend":
+            continue
+        if isinstance(sample, LineCollection):
+            # The frame of a filled sample has the look of none.
+            if len(sample.get_segments()[0]) == 2:
+                found.append(("line", str(sample.get_linestyle()), lightness(sample.get_color()[0])))
+        else:
+            shape = sample.get_paths()[0].vertices.shape if isinstance(sample, PathCollection) else ()
+            found.append((type(sample).__name__, shape, lightness(sample.get_facecolor()[0])))
+    lights = [patch for patch in ax.patches if patch.get_gid() == "legend"]
+    return found + [("light", (), lightness(patch.get_facecolor())) for patch in lights]
+
+
+@pytest.mark.parametrize("style", [plots.Style(), plots.DARK], ids=["light", "dark"])
+def test_what_a_legend_tells_apart_stays_apart_in_grey(style: Style, bcg: ma.Effects) -> None:
+    seen, page = 0, lightness(style.page)
+    for name, draw in every_chart(bcg).items():
+        ax = draw(style=style)
+        assert to_rgb(ax.figure.get_facecolor()) == to_rgb(style.page), name
+        on_page = [text for text in ax.texts if text.get_gid() not in ("number", "sign", "share", "legend")]
+        assert on_page, name
+        assert all(abs(lightness(text.get_color()) - page) > 40 for text in on_page), name
+        looks = looks_of(ax)
+        seen += len(looks)
+        for one, other in combinations(looks, 2):
+            assert one[:2] != other[:2] or abs(one[2] - other[2]) > 8, (name, one, other)
+    assert seen > 20
 
 
 def test_the_users_settings_do_no_harm(common_fit: ma.Pooled, in_order: Callable[..., None]) -> None:
@@ -216,6 +270,23 @@ BAD: list[tuple[dict[str, Any], str]] = [
 def test_options_are_checked(common_fit: ma.Pooled, options: dict[str, Any], said: str) -> None:
     with pytest.raises(ma.OptionError, match=re.escape(said)):
         plots.funnel(common_fit, **options)
+
+
+def test_plot_finds_the_plot_of_a_result(bcg: ma.Effects, common_fit: ma.Pooled) -> None:
+    filled = ma.trim_and_fill(common_fit)
+    gids = {
+        "studies": [ma.baujat(common_fit), ma.meta_regression(bcg, "~ ablat"), filled],
+        "subsets": [ma.gosh(common_fit, subsets=40, seed=1)],
+    }
+    for gid, results in gids.items():
+        for result in results:
+            assert gid in {points.get_gid() for points in ma.plot(result).collections}
+    drawn = [ma.plot(result, width_mm=150) for result in (common_fit, ma.leave_one_out(common_fit), ma.compare(bcg))]
+    assert {ax.get_xscale() for ax in drawn} == {"log"}
+    assert ma.plot(ma.influence(common_fit)).child_axes
+    assert "number" in {text.get_gid() for text in ma.plot(ma.citation_matrix({"A": ["s"], "B": ["s", "t"]})).texts}
+    with pytest.raises(ma.OptionError, match="not list"):
+        ma.plot([1, 2, 3])
 
 
 def test_every_chart_refuses_what_it_cannot_draw() -> None:

@@ -109,6 +109,42 @@ def test_gosh(bcg: ma.Effects, points_of: Points) -> None:
         plots.gosh(found, study="Aronson")
 
 
+def test_gosh_densities(bcg: ma.Effects, lines_of: Lines, in_order: Callable[..., None]) -> None:
+    found = ma.gosh(bcg.subset(np.arange(13) < 9), tau2="DL")
+    ax = plots.gosh(found, study="Aronson 1948", title="A title", width_mm=85)
+    in_order(ax)
+    has, more = found.contains("Aronson 1948"), found.k > 1
+    tops = {}
+    for gid, rows in (("density with", has & more), ("density without", ~has & more)):
+        over, beside = lines_of(ax, gid)
+        # Over the panel, at the places of the x axis: the peak is that of SciPy's density with the same bandwidth.
+        low, high = ax.get_xlim()
+        x = found.estimate[rows]
+        h = 0.9 * min(np.std(x, ddof=1), (np.quantile(x, 0.75) - np.quantile(x, 0.25)) / 1.34) * x.size**-0.2
+        at = low + over[:, 0] * (high - low)
+        expected = stats.norm.pdf((at[:, np.newaxis] - x) / h).mean(axis=1) / h
+        tops[gid] = (over[:, 1].max(), expected.max())
+        heights = over[:, 1] - over[:, 1].min()
+        assert_allclose(heights / heights.max(), (expected - expected.min()) / np.ptp(expected), rtol=0, atol=1e-4)
+        assert over[:, 1].min() > 1
+        assert beside[:, 0].min() > 1
+        # I² has nothing below 0 and above 100.
+        bottom, top = ax.get_ylim()
+        assert bottom + beside[:, 1].min() * (top - bottom) > -1e-9
+        assert bottom + beside[:, 1].max() * (top - bottom) < 100 + 1e-9
+    (one, its), (other, others) = tops.values()
+    # Both groups are on one scale; the strip begins half a letter above the panel.
+    base = min(lines_of(ax, "density with")[0][:, 1].min(), lines_of(ax, "density without")[0][:, 1].min())
+    assert (one - base) / (other - base) == pytest.approx(its / others, rel=1e-2)
+    assert not lines_of(plots.gosh(found, densities=False), "density")
+    assert lines_of(plots.gosh(found), "density")
+    single = ma.gosh(ma.pool([0.3, 0.3, 0.3], [0.1, 0.1, 0.1], measure="MD"))
+    in_order(plots.gosh(single))
+    assert np.isnan(single.density("i2").bandwidth)
+    with pytest.raises(ma.OptionError, match="quantity='I2' is not a number of a subset"):
+        found.density("I2")
+
+
 def test_qq(random_fit: ma.Pooled, points_of: Points) -> None:
     found = ma.influence(random_fit)
     ax = plots.qq(found)

@@ -130,3 +130,11 @@ def test_options_are_checked(common_fit: ma.Pooled, random_fit: ma.Pooled) -> No
         funnel(proportions, contours=True)
     with pytest.raises(ma.OptionError, match="y_axis='n' needs the studies' sizes"):
         funnel(proportions, y_axis="n")
+
+
+def test_where_nothing_is_filled_in_the_plot_says_so(common_fit: ma.Pooled) -> None:
+    filled = ma.trim_and_fill(common_fit, side="left")
+    assert filled.filled_y.size == 0
+    shown = {text.get_text() for text in funnel(common_fit, trim_and_fill=filled).texts}
+    assert "Trim and fill: no study filled in." in shown
+    assert "Filled in" not in shown

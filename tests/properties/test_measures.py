@@ -49,6 +49,10 @@ def studies(draw: st.DrawFn, measure: str) -> Columns:
         elif measure == "CLES" and name.startswith("sd"):
             # Groups many standard deviations apart have a probability of 1 and no variance to speak of: refused.
             columns[name] = draw(st.lists(st.floats(10.0, 50.0), min_size=K, max_size=K))
+        elif name == "r2" and "t" in columns:
+            # A model explains at least what its predictor alone does.
+            shares = zip(columns["t"], columns["n"], columns["predictors"], strict=True)
+            columns[name] = [draw(st.floats(t * t / (t * t + n - p - 1.0), 0.99)) for t, n, p in shares]
         else:
             columns[name] = draw(st.lists(VALUES[name], min_size=K, max_size=K))
     return columns
@@ -88,6 +92,10 @@ def impossible(row: dict[str, float]) -> bool:
         "items",
         "predictors",
     }
+    df = row.get("n", 9.0) - row.get("predictors", 1.0) - 1.0
+    # A share of the variance is below 1.
+    if {"t", "r2"} <= row.keys() and df > 0 and row["t"] ** 2 * (1.0 - row["r2"]) >= df:
+        return True
     above_zero = {"sd1", "sd2", "sd", "time1", "time2", "time"}
     for name, x in row.items():
         if not math.isfinite(x) or (name in counts and x < 0) or (name in above_zero and x <= 0):
@@ -154,6 +162,27 @@ def test_groups_that_change_places_change_the_sign(measure: str, data: st.DataOb
     for study, (y, v) in there.items():
         assert_allclose(back[study][0], mirror(y), rtol=1e-9, atol=1e-12)
         assert_allclose(back[study][1], v, rtol=1e-9)
+
+
+CELLS = st.lists(st.integers(0, 60).map(float), min_size=K, max_size=K)
+
+
+@pytest.mark.parametrize("measure", ["OR", "PETO", "PHI", "YUQ", "YUY", "RTET", "OR2DL", "OR2DN"])
+@settings(max_examples=12)
+@given(a=CELLS, b=CELLS, c=CELLS, d=CELLS)
+def test_a_table_that_is_transposed_is_as_associated(
+    measure: str, a: list[float], b: list[float], c: list[float], d: list[float]
+) -> None:
+    def table(a: list[float], b: list[float], c: list[float], d: list[float]) -> Columns:
+        n1, n2 = ([x + y for x, y in zip(*cells, strict=True)] for cells in ((a, b), (c, d)))
+        return {"events1": a, "n1": n1, "events2": c, "n2": n2}
+
+    there, back = (by_study(quietly(table(*cells), measure)) for cells in ((a, b, c, d), (a, c, b, d)))
+    # A group of nobody is left out; an outcome that nobody had is not.
+    for study in there.keys() & back.keys():
+        assert_allclose(back[study], there[study], rtol=1e-11, atol=1e-13)
+    full = {s for s, *cells in zip("ABCD", a, b, c, d, strict=True) if min(cells) > 0}
+    assert full <= there.keys() & back.keys()
 
 
 IN_UNITS = {"MD": 1, "MC": 1, "MN": 1}

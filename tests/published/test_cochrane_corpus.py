@@ -200,3 +200,43 @@ def test_every_weight(listed):
     assert len(worst) == 3867
     assert (worst <= 1e-4).mean() >= 0.998
     assert set(off.index) == set(DISAGREEMENTS), off
+
+
+# Nobody had the event, so that Greenland and Robins' variance of the Mantel-Haenszel risk difference is 0. The corpus has no
+# pooled results: what Review Manager printed for these two, and whether it corrects the pooled variance, is not known.
+WITHOUT_POOLED_VARIANCE = {("CD014160_pub2", 1, 2), ("CD015894_pub2", 2, 3)}
+
+
+def test_all_but_two_analyses_are_pooled_by_mantel_haenszel(listed):
+    found = set()
+    for measure in ("RR", "OR", "RD"):
+        rows = listed[(listed.measure == measure) & listed.models.str.contains("MH_FE") & listed.y.notna()]
+        many = ma.pool_many(
+            rows,
+            by=KEY,
+            measure=measure,
+            method="mantel-haenszel",
+            convention="revman5",
+            columns=["estimate", "ci_low"],
+        )
+        frame = many.to_frame()
+        without = frame[frame.ci_low.isna()]
+        assert (without.status != "converged").all()
+        found |= set(without[KEY].itertuples(index=False, name=None))
+    assert found == WITHOUT_POOLED_VARIANCE
+
+
+def test_the_two_say_why_and_what_to_do(corpus):
+    for key in WITHOUT_POOLED_VARIANCE:
+        rows = corpus[pd.MultiIndex.from_frame(corpus[KEY]).isin([key])]
+        assert rows.events1.sum() + rows.events2.sum() == 0
+        # Review Manager's weights of the studies are those of Mantel and Haenszel.
+        weights = mantel_haenszel_weights(rows, "RD")
+        assert np.abs(100 * weights / weights.sum() - rows.weight).max() < 1e-4
+        effects = ma.effect_sizes(rows, "RD", convention="revman5")
+        with pytest.raises(ma.DataError, match=r"is 0 with a variance of 0, .* Pool by inverse variance"):
+            ma.pool(effects, method="mantel-haenszel")
+        # The random-effects form takes nothing from the Mantel-Haenszel result but the estimate.
+        random = ma.pool(effects, method="mantel-haenszel", model="random")
+        assert (random.estimate, random.tau2) == (0.0, 0.0)
+        assert random.se > 0

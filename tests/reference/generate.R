@@ -33,6 +33,7 @@ if (wanted("regressions")) make_regressions(datasets, effects)
 if (wanted("influence")) make_influence(datasets, effects)
 if (wanted("asymmetry")) make_asymmetry(datasets, effects)
 if (wanted("resampling")) make_resampling(datasets, effects)
+if (wanted("jackknife")) make_jackknife(effects)
 if (wanted("glmm")) make_glmm(datasets)
 if (wanted("location_scale")) make_location_scale(datasets, effects)
 if (wanted("escalc")) {
