@@ -1,6 +1,7 @@
 """How often do the intervals cover? Of the mean, of a new effect, of tau2, over the conditions of a published simulation study.
 
-    python benchmarks/interval_coverage.py [--replications 10000] [--slow-replications 1000] [--out benchmarks/results]
+    python benchmarks/interval_coverage.py [--replications 10000] [--slow-replications 1000] [--simulated-replications 300]
+                                           [--out benchmarks/results]
 
 Seeded; writes coverage.csv (every figure), coverage.md (one table, its findings on top) and coverage.svg (one figure).
 
@@ -16,8 +17,9 @@ names IntHout, Ioannidis & Borm 2014 as its model):
 
 A prediction interval's coverage is the share of the true distribution of effects that it holds, averaged over the replications:
 no new effect need be drawn. Methods that take long (SLOW) have fewer replications, of normal effects alone. Nagashima's prediction
-interval, a simulation of 0.1 to 2 s each, is left out. The two generalised Q intervals are not solved for: one holds the true tau2
-where the tail probability of the observed Q at it is within the level.
+interval, a simulation of 25,000 draws and 160 exact tail probabilities each, is drawn for the first of the replications (300) in
+12 of the conditions: normal effects, studies alike in size, k = 3, 5, 10. The two generalised Q intervals are not solved for:
+one holds the true tau2 where the tail probability of the observed Q at it is within the level.
 """
 
 from __future__ import annotations
@@ -67,6 +69,7 @@ PREDICTION = (
     ("HTS, k - 2 df", "hts"),
     ("HKSJ, k - 1 df", "hksj"),
     ("Kenward-Roger, df - 1", "kenward-roger"),
+    ("Nagashima", "nagashima"),
 )
 # Title, method, of the intervals of tau2; the last two by the tail probability alone, with the power of v in their weights.
 VARIANCE = (
@@ -77,6 +80,8 @@ VARIANCE = (
 )
 GENERALISED_Q = (("Generalised Q, 1/v", -1.0), ("Generalised Q, 1/sqrt(v)", -0.5))
 SLOW = ("Profile likelihood, ML", "Henmi-Copas, DL", "Profile likelihood, REML", *(title for title, _ in GENERALISED_Q))
+# Simulated, one data set at a time: the conditions that have it, with normal effects and studies alike in size.
+SIMULATED, SIMULATED_STUDIES = "Nagashima", (3, 5, 10)
 # Where more replications than this per cent have no interval, the others would not stand for all.
 TOO_MANY_WITHOUT = 1.0
 # An interval so many times wider than Wald's says next to nothing.
@@ -197,12 +202,22 @@ def of_the_mean(at: Condition, y: np.ndarray, v: np.ndarray, slow: int, tau2: di
     ]
 
 
-def of_a_new_effect(at: Condition, y: np.ndarray, v: np.ndarray, tau2: np.ndarray) -> list[Row]:
+def has_simulated(at: Condition) -> bool:
+    """Whether a condition is one of those of the simulated interval."""
+    return at.effects == "normal" and at.large == 0 and at.k in SIMULATED_STUDIES
+
+
+def of_a_new_effect(at: Condition, y: np.ndarray, v: np.ndarray, tau2: np.ndarray, simulated: int) -> list[Row]:
     """Prediction intervals."""
     rows: list[Row] = []
     for title, prediction in PREDICTION:
+        n = len(y)
+        if title == SIMULATED:
+            n = simulated if has_simulated(at) else 0
+        if n == 0:
+            continue
         options = PoolOptions(tau2="REML", ci="wald", prediction=prediction, level=LEVEL)
-        x = pooled_numbers(y, v, options, tau2)
+        x = pooled_numbers(y[:n], v[:n], options, tau2[:n])
         low, high = x.prediction_low, x.prediction_high
         unit = rows[0].median_width if rows else 0.0
         rows.append(row_of(at, "prediction", title, low, high, of_effects(at, low, high), unit))
@@ -233,13 +248,36 @@ def of_tau2(at: Condition, y: np.ndarray, v: np.ndarray, slow: int) -> list[Row]
     return rows
 
 
-def measured(at: Condition, replications: int, slow_replications: int, seed: np.random.SeedSequence) -> list[Row]:
+def simulated_again(rows: list[Row], replications: int, simulated: int) -> list[Row]:
+    """The rows with those of the simulated interval made anew, from the same replications as the others."""
+    rows = [row for row in rows if row.method != SIMULATED]
+    all_conditions = list(conditions())
+    seeds = np.random.SeedSequence(SEED).spawn(len(all_conditions))
+    for at, seed in zip(all_conditions, seeds, strict=True):
+        if has_simulated(at) and simulated:
+            y, v = at.drawn(np.random.default_rng(seed), replications)
+            options = PoolOptions(tau2="DL", prediction="nagashima", level=LEVEL)
+            x = pooled_numbers(y[:simulated], v[:simulated], options)
+            others = [i for i, row in enumerate(rows) if row[:4] == at and row.kind == "prediction"]
+            low, high = x.prediction_low, x.prediction_high
+            unit = rows[others[0]].median_width
+            row = row_of(at, "prediction", SIMULATED, low, high, of_effects(at, low, high), unit)
+            rows.insert(others[-1] + 1, row)
+            print(
+                f"I2 {at.i2} %, k = {at.k}: {row.coverage:.1f} % (Monte Carlo SE {row.monte_carlo_se:.2f})", flush=True
+            )
+    return rows
+
+
+def measured(
+    at: Condition, replications: int, slow_replications: int, simulated: int, seed: np.random.SeedSequence
+) -> list[Row]:
     """All intervals in one condition, from the same replications."""
     y, v = at.drawn(np.random.default_rng(seed), replications)
     slow = slow_replications if at.effects == "normal" else 0
     tau2: dict[str, np.ndarray] = {}
     rows = of_the_mean(at, y, v, slow, tau2)
-    return rows + of_a_new_effect(at, y, v, tau2["REML"]) + of_tau2(at, y, v, slow)
+    return rows + of_a_new_effect(at, y, v, tau2["REML"], simulated) + of_tau2(at, y, v, slow)
 
 
 def write_csv(rows: list[Row], path: Path) -> None:
@@ -264,7 +302,8 @@ def extremes(rows: list[Row], kind: str) -> str:
     parts = []
     for method in methods_of(rows, kind):
         values = [row.coverage for row in rows if row.method == method and row.kind == kind and row.coverage >= 0]
-        parts.append(f"{method} {min(values):.1f} to {max(values):.1f} %")
+        those = f" (in its {len(values)} conditions)" if method == SIMULATED else ""
+        parts.append(f"{method} {min(values):.1f} to {max(values):.1f} %{those}")
     return "; ".join(parts)
 
 
@@ -337,6 +376,23 @@ def recommendation(rows: list[Row]) -> str:
         f"Q-profile interval ({min(profile):.1f} to {max(profile):.1f} %). Prediction intervals fall short with 5 to 20 studies "
         f"and an I2 of 30 or "
         f"60 % (Higgins, Thompson and Spiegelhalter's hold {min(predicted):.0f} to {max(predicted):.0f} %): read them as rough."
+        + of_the_simulated(rows)
+    )
+
+
+def of_the_simulated(rows: list[Row]) -> str:
+    """What the simulated prediction interval holds beside Higgins, Thompson and Spiegelhalter's, where there is one."""
+    theirs = {row[:4]: row for row in rows if row.method == SIMULATED and row.i2 > 0}
+    others = [row for row in rows if row.method == "HTS, k - 2 df" and row[:4] in theirs]
+    if not theirs:
+        return ""
+    held = [row.coverage for row in theirs.values()]
+    wider = [theirs[row[:4]].median_width / row.median_width for row in others]
+    return (
+        f' `prediction="nagashima"`, simulated, holds {min(held):.1f} to {max(held):.1f} % in the {len(held)} heterogeneous '
+        f"conditions where it was measured (at most {max(row.k for row in theirs.values())} studies), where HTS holds "
+        f"{min(row.coverage for row in others):.1f} to {max(row.coverage for row in others):.1f} %; its median width is "
+        f"{min(wider):.2f} to {max(wider):.2f} times that of HTS."
     )
 
 
@@ -344,9 +400,10 @@ def write_table(rows: list[Row], path: Path, replications: int, slow_replication
     """One table: a row a condition, a column an interval."""
     methods = list(dict.fromkeys((row.kind, row.method) for row in rows))
     cells = {(row[:4], row.kind, row.method): row for row in rows}
+    runs = {row.replications for row in rows if row.method == SIMULATED}
     worst = {
-        slow: max(row.monte_carlo_se for row in rows if (row.method in SLOW) is slow and row.coverage >= 0)
-        for slow in (False, True)
+        speed: max((row.monte_carlo_se for row in rows if speed_of(row) == speed and row.coverage >= 0), default=0.0)
+        for speed in ("usual", "slow", "simulated")
     }
     letters = {"confidence": "C", "prediction": "P", "tau2": "V"}
     lines = ["# Coverage of the intervals", ""]
@@ -355,7 +412,9 @@ def write_table(rows: list[Row], path: Path, replications: int, slow_replication
     lines += [recommendation(rows), ""]
     lines += [
         f"{replications:,} replications a condition ({slow_replications:,} for {', '.join(SLOW)}, of normal effects alone), the "
-        f"same for all methods; Monte Carlo standard errors at most {worst[False]:.2f} ({worst[True]:.2f}) percentage points.",
+        f"same for all methods; Monte Carlo standard errors at most {worst['usual']:.2f} ({worst['slow']:.2f}) percentage points. "
+        f"{SIMULATED}: the first {max(runs, default=0):,} of them, with normal effects, studies alike in size and k = "
+        f"{', '.join(map(str, SIMULATED_STUDIES))}; Monte Carlo standard error at most {worst['simulated']:.2f} points.",
         "",
         "Conditions: those of Held, Hofmann & Pawel (2025), Research Synthesis Methods 16:758-785, from their public simulation; "
         "`interval_coverage.py` lists them.",
@@ -376,6 +435,11 @@ def write_table(rows: list[Row], path: Path, replications: int, slow_replication
                 values = [cell_of([cells.get(((e, large, i2, k), *method)) for e in SLANT]) for method in methods]
                 lines.append(f"| {large} | {i2} | {k} | " + " | ".join(values) + " |")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def speed_of(row: Row) -> str:
+    """Which number of replications a row has."""
+    return "simulated" if row.method == SIMULATED else "slow" if row.method in SLOW else "usual"
 
 
 def cell_of(found: list[Row | None]) -> str:
@@ -474,22 +538,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--replications", type=int, default=10_000)
     parser.add_argument("--slow-replications", type=int, default=1_000, help="of the profile likelihood")
+    parser.add_argument("--simulated-replications", type=int, default=300, help="of Nagashima's interval; 0 for none")
     parser.add_argument(
         "--again", action="store_true", help="the table and the figure from the coverage.csv that is there"
+    )
+    parser.add_argument(
+        "--simulated-again",
+        action="store_true",
+        help="Nagashima's interval anew, the others from the coverage.csv there",
     )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
     slow = min(options.slow_replications, options.replications)
+    simulated = min(options.simulated_replications, options.replications)
     started = time.perf_counter()
     if options.again:
         rows = read_csv(options.out / "coverage.csv")
+    elif options.simulated_again:
+        rows = simulated_again(read_csv(options.out / "coverage.csv"), options.replications, simulated)
+        write_csv(rows, options.out / "coverage.csv")
     else:
         all_conditions = list(conditions())
         seeds = np.random.SeedSequence(SEED).spawn(len(all_conditions))
         rows = [
             row
             for at, seed in zip(all_conditions, seeds, strict=True)
-            for row in measured(at, options.replications, slow, seed)
+            for row in measured(at, options.replications, slow, simulated, seed)
         ]
         options.out.mkdir(parents=True, exist_ok=True)
         write_csv(rows, options.out / "coverage.csv")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import inspect
 import re
 import subprocess
@@ -60,6 +61,29 @@ def test_rooms_import_only_rooms_above_them(path):
         parts = module.split(".")
         if parts[0] == "metaanalysis" and len(parts) > 1 and parts[1] in ROOMS:
             assert ROOMS.index(parts[1]) <= order, f"{room} imports {module}, which lies below it"
+
+
+def needed(path: Path) -> set[str]:
+    """The files of the package that a file imports while it runs, inside functions too: those for types alone are left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        part
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for part in ast.walk(node)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node not in for_types:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def test_no_two_files_need_each_other():
+    files = [path for path in FILES if path.name != "__init__.py"]
+    modules = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in files}
+    graph = {module: needed(path) & modules.keys() for module, path in modules.items()}
+    graphlib.TopologicalSorter(graph).prepare()  # a CycleError names the files
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if room_of(path) == "formulas"], ids=named)

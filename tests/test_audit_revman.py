@@ -77,6 +77,31 @@ def test_events_above_the_total(tmp_path):
     assert any("could not be computed" in remark for remark in found.notes()) or len(found.inconsistent) > 1
 
 
+@pytest.mark.parametrize(
+    ("element", "numbers", "told"),
+    [
+        ("IV_DATA", ('ESTIMATE="-0.3517"', 'SE="0.2134"'), 1),
+        # So few digits agree by chance.
+        ("IV_DATA", ('ESTIMATE="-0.3"', 'SE="0.2"'), 0),
+        ("IPD_DATA", ('O_E="-3.517"', 'VAR="2.134"'), 1),
+    ],
+)
+def test_effects_given_twice(tmp_path, element, numbers, told):
+    text = Path(EXAMPLE).read_text(encoding="utf-8")
+    first, second = list(re.finditer(rf"<{element} [^>]*/>", text))[:2]
+    for match in (second, first):
+        changed_row = match[0]
+        for number in numbers:
+            changed_row = re.sub(rf' {number.partition("=")[0]}="[^"]*"', f" {number}", changed_row)
+        text = text[: match.start()] + changed_row + text[match.end() :]
+    path = tmp_path / "twice.rm5"
+    path.write_text(text, encoding="utf-8")
+    doubts = ma.audit(ma.read_revman(path)).doubtful
+    found = doubts[doubts["check"] == "same data twice"]
+    assert len(found) == told
+    assert all("digit by digit: they look like one study under two names" in one for one in found.sentence)
+
+
 def test_columns_of_a_review_are_known():
     with pytest.raises(OptionError, match="leave it out"):
         ma.audit(ma.read_revman(EXAMPLE), estimate="x")

@@ -111,6 +111,24 @@ def test_pool_maps_columns_and_passes_options(tmp_path: Path, capsys: pytest.Cap
     assert capsys.readouterr().out == ma.pool(effects, method="mantel-haenszel", level=0.9).summary() + "\n"
 
 
+def test_weights_of_the_generalised_q(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "study,y,v,size\nA,0.1,0.04,50\nB,0.9,0.01,60\nC,-0.2,0.09,20\nD,0.4,0.02,90\n"
+    studies = table(tmp_path, text)
+    weighted = ["--measure", "GEN", "--tau2", "GENQ", "--tau2-weights", "size"]
+    assert main(["pool", studies, *weighted]) == 0
+    y, v, size = [0.1, 0.9, -0.2, 0.4], [0.04, 0.01, 0.09, 0.02], [50, 60, 20, 90]
+    expected = ma.pool(y, v, tau2="GENQ", tau2_weights=size)
+    assert expected.tau2 > 0.01
+    assert f"{expected.estimate:.4f}" in capsys.readouterr().out
+    assert "needs fixed weights" in failing(["pool", studies, "--measure", "GEN", "--tau2", "GENQ"], capsys)
+    assert "leave --by out" in failing(["pool", studies, *weighted, "--by", "study"], capsys)
+    # A report asks for refits of all kinds; those that have no such weights are left out.
+    assert main(["report", studies, *weighted, "--out", str(tmp_path / "report.html")]) == 0
+    assert "Generalised Q" in (tmp_path / "report.html").read_text(encoding="utf-8").replace(
+        "generalised", "Generalised"
+    )
+
+
 def test_pool_reads_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     text = "study,y,se\nA,0.1,0.2\nB,0.4,0.1\n"
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text.encode())))
@@ -327,6 +345,17 @@ def test_datasets_are_listed_and_printed(capsys: pytest.CaptureFixture[str]) -> 
 def test_datasets_that_do_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Did you mean 'hine1989'" in failing(["datasets", "hine1988"], capsys)
     assert "--about needs the name of a review" in failing(["datasets", "--about"], capsys)
+
+
+def test_only_the_chosen_command_is_loaded() -> None:
+    heavy = "{'numpy', 'scipy', 'pandas', 'metaanalysis.reviews', 'metaanalysis.effects'}"
+    code = (
+        "import sys, contextlib, io\nfrom metaanalysis.cli import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):\n    main(['--help'])\n"
+        f"print(sorted({heavy} & set(sys.modules)), all(name in said.getvalue() for name in ('audit', 'pool-many', 'datasets')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=120)
+    assert done.stdout.split() == [b"[]", b"True"], done.stderr
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -269,6 +269,27 @@ def test_pet_or_peese() -> None:
     assert not math.isnan(variance.pet.tau2)
 
 
+def test_pet_peese_in_the_direction_that_is_expected() -> None:
+    """By default that of the mean with weights 1/v, also where random effects put the mean on the other side of 0."""
+    v = np.array([0.001, 0.002, 0.05, 0.06, 0.07, 0.08])
+    y = np.array([0.2, 0.22, -1.2, -0.9, -1.4, -1.1])
+    fit = ma.pool(y, v)
+    assert fit.estimate < 0 < ma.pool(y, v, model="common").estimate
+    found = pet_peese(fit)
+    assert found.chosen == pet_peese(fit, direction="positive").chosen == "PEESE"
+    against = pet_peese(fit, direction="negative")
+    assert against.chosen == "PET"
+    assert_allclose(against.pet_one_sided_p, 1 - found.pet_one_sided_p, rtol=1e-12)
+    assert_allclose(2 * found.pet_one_sided_p, found.to_frame()["p_value"][0], rtol=1e-12)
+    with pytest.raises(ma.OptionError, match="weighted-mean, positive, negative"):
+        pet_peese(fit, direction="up")
+
+
+def test_a_log_odds_says_that_it_goes_with_its_error() -> None:
+    effects = ma.effect_sizes({"events": [1, 2, 5, 9], "n": [50, 40, 60, 70]}, "PLO")
+    assert any("own standard error" in note for note in small_study_test(effects, "egger").notes)
+
+
 def test_trim_and_fill_keeps_the_question(effects: ma.Effects) -> None:
     fit = ma.pool(effects, tau2="DL", ci="hksj", level=0.9)
     found = trim_and_fill(fit, side="right")

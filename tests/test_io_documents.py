@@ -6,6 +6,8 @@ import dataclasses
 import json
 import math
 import re
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -94,8 +96,11 @@ class TestJson:
 
     def test_it_says_where_it_comes_from(self, name):
         document = json.loads(ma.to_json(RESULTS[name]()))
-        assert set(document["provenance"]) == {"data_sha256", "studies", "metaanalysis", "python", "numpy", "scipy"}
-        assert re.fullmatch("[0-9a-f]{64}", document["provenance"]["data_sha256"])
+        facts = {"data_sha256", "result_sha256", "studies", "metaanalysis", "python", "numpy", "scipy"}
+        assert set(document["provenance"]) == facts
+        assert all(
+            re.fullmatch("[0-9a-f]{64}", document["provenance"][f"{what}_sha256"]) for what in ("data", "result")
+        )
         assert document["provenance"]["metaanalysis"] == ma.__version__
 
 
@@ -122,6 +127,20 @@ class TestJsonRefused:
         assert old in self.TEXT
         with pytest.raises(ma.DataError, match=message):
             ma.from_json(self.TEXT.replace(old, new, 1))
+
+    @pytest.mark.parametrize("key", ["estimate", "ci_high", "p_value", "tau2", "weights", "notes"])
+    def test_changed_results(self, key):
+        document = json.loads(self.TEXT)
+        assert ma.from_json(json.dumps(document)).estimate == ma.from_json(self.TEXT).estimate
+        value = document["result"][key]
+        document["result"][key] = (
+            value[::-1] + ["0.5"] * (key == "notes") if isinstance(value, list) else value * 1.01 + 1e-9
+        )
+        with pytest.raises(ma.DataError, match="not the one that was written"):
+            ma.from_json(json.dumps(document))
+        del document["provenance"]["result_sha256"]
+        with pytest.raises(ma.DataError, match="result_sha256 is missing"):
+            ma.from_json(json.dumps(document))
 
     @pytest.mark.parametrize("text", ["{", "[]", "{}", "[" * 100_000, '{"a":' * 100_000, "nosuch.json", "\0", "{\x00}"])
     def test_other_texts(self, text):
@@ -279,6 +298,39 @@ class TestStudies:
         assert again.y.isna().tolist() == [False, True]
         with pytest.raises(ma.DataError, match=r"has no sheet 'Sheet9'.*It has: Result"):
             ma.read_studies(tmp_path / "table.xlsx", sheet="Sheet9")
+
+    def test_a_large_table_takes_no_more_than_twice_its_size(self, tmp_path):
+        path = tmp_path / "large.csv"
+        rows = (f"Study number {at};{at % 7};50;{at % 9};52" for at in range(20_000))
+        path.write_text("\n".join(["study;events1;n1;events2;n2", *rows]), encoding="utf-8")
+        ma.read_studies(path).describe()
+        tracemalloc.start()
+        read = ma.read_studies(path)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert len(read) == 20_000
+        assert peak < 2 * path.stat().st_size
+
+    @pytest.mark.parametrize(
+        ("cells", "message"),
+        [
+            ('<row r="1048576"><c r="XFD1048576"><v>2</v></c></row>', "more than 100,000 rows or 2,000 columns"),
+            ('<row r="2"><c r="XFD2"><v>2</v></c></row>', "more than 100,000 rows or 2,000 columns"),
+            ("<row><c><v>1</v></c></row>" + " " * (1 << 26), "MB when unpacked"),
+        ],
+    )
+    def test_workbooks_that_unpack_to_too_much(self, tmp_path, cells, message):
+        ma.to_excel(pd.DataFrame({"yi": [1.0], "vi": [2.0]}), tmp_path / "small.xlsx")
+        path = tmp_path / "large.xlsx"
+        begin = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+        first = '<row r="1"><c r="A1"><v>1</v></c></row>'
+        with zipfile.ZipFile(tmp_path / "small.xlsx") as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+            for name in old.namelist():
+                sheet = name == "xl/worksheets/sheet1.xml"
+                new.writestr(name, f"{begin}{first}{cells}</sheetData></worksheet>" if sheet else old.read(name))
+        assert path.stat().st_size < 200_000
+        with pytest.raises(ma.DataError, match=message):
+            ma.read_studies(path)
 
     def test_a_formula_without_its_value(self, tmp_path):
         book = openpyxl.Workbook()

@@ -15,6 +15,7 @@ from scipy.special import chdtrc, ndtri
 
 import metaanalysis as ma
 from metaanalysis.cli import main
+from metaanalysis.io import revman_rows
 
 EXAMPLE = ma.example_file("invented-review.rm5")
 TEXT = EXAMPLE.read_text(encoding="utf-8")
@@ -381,6 +382,11 @@ class TestRefused:
         tracemalloc.stop()
         assert len(read.studies) == 3039
         assert peak < 2 * path.stat().st_size
+
+    def test_so_many_rows_are_no_review(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(revman_rows, "MOST_ROWS", 20)
+        with pytest.raises(ma.DataError, match="has more than 20 rows of studies, which no review has"):
+            ma.read_revman(EXAMPLE)
 
 
 SETTINGS = (

@@ -99,6 +99,39 @@ def test_from_parquet_to_parquet(tmp_path: Path) -> None:
     assert_allclose(pq.read_table(tmp_path / "out.parquet")["tau2"].to_numpy(), expected.tau2, rtol=1e-12, atol=1e-14)
 
 
+def test_from_a_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pa = pytest.importorskip("pyarrow", reason="Parquet files need pyarrow: pip install 'metaanalysis[parquet]'")
+    import pyarrow.parquet as pq
+
+    from metaanalysis.cli import main
+
+    frame = studies()
+    pq.write_table(pa.table(frame), tmp_path / "in.parquet")
+    files = [str(tmp_path / name) for name in ("in.parquet", "out.parquet")]
+    assert main(["pool-many", *files, "--by", "review", "--tau2", "GENQ", "--tau2-weights", "size", "--quiet"]) == 0
+    expected = ma.pool_many(frame, by="review", tau2="GENQ", tau2_weights="size")
+    assert_allclose(pq.read_table(files[1])["tau2"].to_numpy(), expected.tau2, rtol=1e-12, atol=1e-14)
+    assert main(["pool-many", *files, "--by", "review", "--tau2", "GENQ", "--overwrite", "--quiet"]) == 2
+    assert "needs fixed weights" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("npartitions", [1, 4])
+def test_a_dask_frame(npartitions: int) -> None:
+    pytest.importorskip("dask", reason="Dask frames need Dask: pip install 'metaanalysis[dask]'")
+    import dask.dataframe as dd
+
+    frame = studies()
+    lazy = dd.from_pandas(frame, npartitions=npartitions)
+    found = ma.pool_many(lazy, by="review", tau2="GENQ", tau2_weights="size").compute().set_index("review")
+    expected = ma.pool_many(frame, by="review", tau2="GENQ", tau2_weights="size").to_frame().set_index("review")
+    assert len(found) == len(expected)
+    found = found.loc[expected.index]
+    for name in ("estimate", "tau2", "se", "q"):
+        assert_allclose(found[name], expected[name], rtol=1e-12, atol=1e-14)
+    with pytest.raises(ma.OptionError, match="needs fixed weights"):
+        ma.pool_many(lazy, by="review", tau2="GENQ")
+
+
 def test_a_study_without_a_weight_is_left_out() -> None:
     frame = studies()
     at = {key: frame.index[frame.review == key][0] for key in ("g0", "g2", "g4")}

@@ -20,7 +20,15 @@ from numpy.testing import assert_allclose
 import metaanalysis as ma
 from metaanalysis.cli import main
 from metaanalysis.errors import DataError, ExcludedStudiesWarning, OptionError
-from metaanalysis.many import parquet_keys, parquet_run, parquet_tasks, parquet_work, partition
+from metaanalysis.many import (
+    parquet_groups,
+    parquet_keys,
+    parquet_run,
+    parquet_stream,
+    parquet_tasks,
+    parquet_work,
+    partition,
+)
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -34,8 +42,9 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts, batches and partitions of hundreds of rows, so that thousands meet every edge."""
     monkeypatch.setattr(parquet_run, "LEAST_ROWS_OF_A_PART", 300)
     monkeypatch.setattr(parquet_run, "ROWS_OF_A_PART", 300)
-    monkeypatch.setattr(parquet_tasks, "MOST_ROWS", 97)
-    monkeypatch.setattr(parquet_tasks, "LEAST_ROWS", 13)
+    monkeypatch.setattr(parquet_groups, "MOST_ROWS", 97)
+    for module in (parquet_groups, parquet_stream):
+        monkeypatch.setattr(module, "LEAST_ROWS", 13)
     monkeypatch.setattr(partition, "WORTH_A_PARTITION", 200)
 
 
@@ -213,7 +222,7 @@ def test_keys_that_hash_alike_are_not_taken_for_one_that_comes_back(
     from metaanalysis.many import parquet_target
 
     real = parquet_keys.hashes
-    for module in (parquet_target, parquet_tasks):
+    for module in (parquet_target, parquet_stream):
         monkeypatch.setattr(module, "hashes", lambda given: real(given) % np.uint64(16))
     table = pa.table({"snp": [3, 3, 1, 1, 2, 2, *range(10, 500)], "y": np.ones(496), "v": np.ones(496)})
     source = written(table, tmp_path / "in.parquet", 50)
@@ -324,11 +333,13 @@ def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
     source, target = written(studies(), tmp_path / "in.parquet"), tmp_path / "out.parquet"
     empty = written(studies().slice(0, 0), tmp_path / "empty.parquet")
     other = written(pa.table({"snp": [1], "y": [0.1], "v": [1.0]}), tmp_path / "other.parquet")
+    nested = written(pa.table({"snp": [[1], [1], [2]], "y": [0.1] * 3, "v": [1.0] * 3}), tmp_path / "nested.parquet")
     for message, error, given, options in (
         (r"no column 'snpp' for by\. Did you mean 'snp'\?", DataError, source, {"by": "snpp"}),
         (r"no column 'vv' for v\. Did you mean 'v'\?", DataError, source, {"v": "vv", "y": "y"}),
         (r"no rows: there is no group", DataError, empty, {}),
         (r"'snp' is string in .*in\.parquet and int64 in .*other\.parquet", DataError, [source, other], {}),
+        (r"'snp' is list<.*can't be compared", DataError, nested, {}),
         (r"twice: its studies would count double", DataError, [source, source], {}),
         (r"tau2='DLL' is not a choice. Did you mean 'DL'", OptionError, source, {"tau2": "DLL"}),
         (r"columns has no 'estimat'", OptionError, source, {"columns": ["estimat"]}),
@@ -361,13 +372,13 @@ def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
 def count_tasks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many batches of groups are pooled from now on."""
     pooled: list[int] = []
-    real = parquet_tasks.pooled_groups
+    real = parquet_groups.pooled_groups
 
     def counted(*given: Any) -> Any:
         pooled.append(1)
         return real(*given)
 
-    for module in (parquet_tasks, partition):
+    for module in (parquet_stream, partition):
         monkeypatch.setattr(module, "pooled_groups", counted)
     return pooled
 

@@ -128,7 +128,9 @@ def test_study_without_moderator_is_left_out_with_a_warning() -> None:
 @pytest.mark.parametrize(
     ("formula", "message"),
     [
-        ("~ ablt", "no column 'ablt' for ablt. Did you mean 'ablat'"),
+        ("~ ablt", "names 'ablt', which is no column of the table. Did you mean 'ablat'"),
+        ("y ~ ablat", "left of the ~"),
+        (" ~ ", "is empty"),
         ("~ ablat +", "can't be read"),
         ("~ ablat + I(2 * ablat)", r"I\(2 \* ablat\) can't be told apart"),
         ("~ study", "13 studies can't support 13 coefficients"),
@@ -142,10 +144,37 @@ def test_bad_formulas_are_refused(effects: ma.Effects, formula: str, message: st
 
 def test_unknown_level_in_new_data_is_refused(effects: ma.Effects) -> None:
     reg = ma.meta_regression(effects, "~ alloc")
-    with pytest.raises(ma.DataError, match="categories outside"):
-        reg.predict(pd.DataFrame({"alloc": ["lottery"]}))
+    with pytest.raises(ma.DataError, match="alloc is 'rando' in row 2 of the new data, a level that no study has"):
+        reg.predict(pd.DataFrame({"alloc": ["random", "rando"]}))
     with pytest.raises(ma.DataError, match="alloc is missing in row 2"):
         reg.predict(pd.DataFrame({"alloc": ["random", None]}))
+
+
+def test_weights_of_ones_own_are_not_called_inverse_variances(effects: ma.Effects) -> None:
+    pooled = ma.pool(effects, weights="year")
+    reg = ma.meta_regression(effects, "~ ablat", weights="year")
+    for text in (pooled.describe(), str(pooled), reg.describe(), str(reg)):
+        assert "weights given by the user" in text
+        assert "inverse variance" not in text
+    assert "by inverse variance under" in ma.pool(effects).describe()
+
+
+def test_levels_that_are_numbers_are_known_by_value(effects: ma.Effects) -> None:
+    reg = ma.meta_regression(effects, "~ C(year > 1970)")
+    table = ma.load_dataset("bcg").assign(late=lambda d: (d.year > 1970).astype(int))
+    by_number = ma.meta_regression(ma.effect_sizes(table, "RR"), "~ C(late)")
+    assert_allclose(by_number.estimates, reg.estimates, rtol=1e-12)
+    assert_allclose(by_number.predict(pd.DataFrame({"late": [1.0]})).estimate, reg.estimates.sum(), rtol=1e-12)
+
+
+def test_line_through_the_origin_by_hand(effects: ma.Effects) -> None:
+    # Without an intercept nothing may be centred: Q of a slope alone, and Paule-Mandel's tau2, at which Q is k - 1.
+    reg = ma.meta_regression(effects, "~ 0 + ablat", tau2="PM")
+    y, v, x = np.asarray(effects.y), np.asarray(effects.v), reg.design.X[:, 0]
+    for tau2, q in ((0.0, reg.q_residual), (reg.tau2, effects.k - 1.0)):
+        w = 1 / (v + tau2)
+        slope = (w * x * y).sum() / (w * x * x).sum()
+        assert_allclose((w * (y - slope * x) ** 2).sum(), q, rtol=1e-12)
 
 
 def test_likelihood_ratio_agrees_with_r(effects: ma.Effects) -> None:
@@ -178,6 +207,11 @@ def test_likelihood_ratio_of_what_is_not_nested_is_refused(effects: ma.Effects) 
             ma.meta_regression(effects, "~ year", tau2="ML"), ma.meta_regression(effects, "~ ablat", tau2="ML")
         )
     other = ma.effect_sizes(ma.load_dataset("bcg").head(10), "RR")
+    weighted = ma.meta_regression(effects, "~ ablat", tau2="ML", weights="year")
+    with pytest.raises(ma.OptionError, match="do not maximise the likelihood"):
+        ma.likelihood_ratio_test(ml, weighted)
+    with pytest.raises(ma.OptionError, match="not a Pooled: for the mean alone"):
+        ma.likelihood_ratio_test(ma.pool(effects, tau2="ML"), ml)  # type: ignore[arg-type]
     with pytest.raises(ma.DataError, match="do not have the same studies"):
         ma.likelihood_ratio_test(ml, ma.meta_regression(other, "~ ablat", tau2="ML"))
 

@@ -29,6 +29,7 @@ def test_summary_and_description_speak_of_the_model(effects: ma.Effects) -> None
     fit = ma.pool(effects, method="glmm", glmm="conditional-exact")
     text = str(fit)
     assert "generalised linear mixed model (conditional model with exact likelihood)" in text
+    assert "mixed model, the conditional model with exact likelihood (Stijnen et al. 2010)." in fit.describe()
     assert "LR chi²" in text
     assert "nan" not in text.lower()
     assert "Continuity correction of the studies' own effects, not of what was pooled" in text

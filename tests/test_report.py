@@ -232,6 +232,51 @@ class TestNumbers:
             back = ma.pool(effects.subset(keep)).back_transformed()
             assert switches["two"][pair][:2] == [f"{back.estimate:.2f}", f"{back.ci_low:.2f} to {back.ci_high:.2f}"]
 
+    @pytest.mark.parametrize("measure, title", [("PLO", "proportion"), ("PFT", "proportion"), ("MN", "mean")])
+    def test_one_group_is_not_tested_against_nothing(self, tmp_path: Path, measure: str, title: str) -> None:
+        """That a proportion is not 0.5, or a mean not 0, is no finding."""
+        table = {"events": [4, 0, 9, 2], "mean": [3.0, 2.5, 4.0, 3.5], "sd": [1.0] * 4, "n": [40, 50, 60, 31]}
+        effects = ma.effect_sizes(table, measure)
+        page = Page(ma.report(ma.pool(effects), tmp_path / "report.html", date=DATE))
+        result = page.section("result")
+        assert f"In a new study the {title} is expected" in result
+        assert "p = " not in result
+        assert "p < " not in result
+        assert "Test for overall effect" not in page.html
+        tables = [rows for rows in page.cells if {"Studies", "τ²"} <= set(rows[0]) or "Estimator" in rows[0]]
+        assert len(tables) >= 2
+        assert not [rows for rows in tables if "p" in rows[0]]
+        assert all(len(row) == len(rows[0]) for rows in tables for row in rows)
+        assert page.data["switches"]["all"][2] == ""
+        assert "no control risk to compare with" in page.section("findings")
+
+    def test_terms_of_a_regression_are_written_for_readers(self, write: Write) -> None:
+        table = ma.load_dataset("bcg").rename(columns={"ablat": "absolute latitude"})
+        effects = ma.effect_sizes(table, "RR", label="study")
+        reg = ma.meta_regression(effects, "~ `absolute latitude` + C(alloc)")
+        part = write(reg).section("regression-1")
+        assert "`" not in part
+        assert "absolute latitude" in part
+        assert "alloc = random" in part
+        assert "Compared with: alternate (alloc)." in part
+        by_hand = ma.meta_regression(effects, "~ `absolute latitude`*alloc")
+        part = write(by_hand).section("regression-1")
+        assert "alloc = systematic" in part
+        assert "[T." not in part
+
+    def test_nothing_is_said_of_intervals_that_are_not_there(self, write: Write, effects: ma.Effects) -> None:
+        """One study of two that is left alone has no Hartung-Knapp interval."""
+        two = effects.subset(np.arange(13) < 2)
+        said = write(ma.pool(two, ci="hksj")).section("sensitivity")
+        assert "includes no effect; without one study there is no interval." in said
+        assert "without any one of the studies" not in said
+        assert "does so without any one of the studies." in write(ma.pool(effects)).section("sensitivity")
+
+    def test_an_exact_p_stands_beside_no_z(self, bcg: Page, effects: ma.Effects) -> None:
+        """z = 0.12 would be p = 0.90, and the exact p is 0.95."""
+        begg = next(row for rows in bcg.cells for row in rows if row[0].startswith("Begg"))
+        assert begg[-2:] == ["p is exact", f"{ma.small_study_test(effects, 'begg').p_value:.4f}"]
+
     def test_what_was_corrected_or_left_out(self, write: Write) -> None:
         table = {
             "study": ["A", "B", "C", "D"], "events1": [0, 3, 0, 5], "n1": [20, 30, 10, 40],
@@ -439,16 +484,16 @@ class TestWhateverIsGiven:
         if k == 1:
             assert page.data["switches"] is None
             assert "says nothing of heterogeneity" in page.section("heterogeneity")
-            assert "needs at least 2 studies" in page.section("sensitivity")
+            assert "With a single study there is none to leave out" in page.section("sensitivity")
 
     @pytest.mark.parametrize(
         ("options", "reason"),
         [
-            ({"method": "mantel-haenszel"}, "defined for pooling by inverse variance"),
-            ({"method": "peto"}, "defined for pooling by inverse variance"),
-            ({"method": "glmm"}, "defined for pooling by inverse variance"),
-            ({"method": "beta-binomial"}, "defined for pooling by inverse variance"),
-            ({"model": "common"}, "common-effect model does not have"),
+            ({"method": "mantel-haenszel"}, "here it was by Mantel and Haenszel's method"),
+            ({"method": "peto"}, "here it was by Peto's method"),
+            ({"method": "glmm"}, "here it was by a generalised linear mixed model of the counts"),
+            ({"method": "beta-binomial"}, "here it was by a beta-binomial model of the counts"),
+            ({"model": "common"}, "The common-effect model has no variance between studies that could be"),
             ({"ci": "profile-likelihood"}, "goes with tau2='ML' alone"),
         ],
     )

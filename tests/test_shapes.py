@@ -150,6 +150,11 @@ def test_covariances_agree_with_the_difference_of_two_contrasts(measure: str) ->
     assert found.studies == ("A", "B")
     assert [rows.tolist() for rows in found.rows] == [[0], [1, 2]]
     assert_allclose(found["A"], [[contrasts.v[0]]])
+    assert list(found) == list(found.keys()) == ["A", "B"]
+    assert "A" in found
+    assert "C" not in found
+    assert {name: matrix.shape for name, matrix in found.items()} == {"A": (1, 1), "B": (2, 2)}
+    assert dict(found)["B"] is found["B"] is found.values()[1]
     block = found["B"]
     assert_allclose(np.diag(block), contrasts.v[1:], rtol=0, atol=0)
     assert np.linalg.eigvalsh(block).min() > 0

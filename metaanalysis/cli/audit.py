@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from metaanalysis.results.audit import Audit
 
+SUMMARY = "which reported numbers cannot all be true together"
+
 
 def add_to(commands: Any) -> None:
     """Add the command to the parser."""
@@ -17,7 +19,7 @@ def add_to(commands: Any) -> None:
 
     command = commands.add_parser(
         "audit",
-        help="which reported numbers cannot all be true together",
+        help=SUMMARY,
         usage="metaanalysis audit FILE [--out PAGE.html] [options]",
         description="Hold the numbers of a review against each other by interval arithmetic over their rounding, and say which "
         "cannot all be true together, furthest off first. FILE is a CSV file with one row a pooled analysis (measure, estimate, "
@@ -25,8 +27,8 @@ def add_to(commands: Any) -> None:
         "(events1 n1 events2 n2, or mean1 sd1 n1 mean2 sd2 n2), or a file of Review Manager (.rm5, its CSV export, a data "
         "package), whose own results are also held against what its studies give.",
         epilog="Exit status: 0 where everything testable is consistent, 1 where numbers are impossible together, 2 where the "
-        "file cannot be audited. What should only be looked at again (the same study twice, a standard error typed as a "
-        "standard deviation, a control group counted twice) does not change it.",
+        "file cannot be audited. What should only be looked at again (an I² that may have been computed from τ², the same study "
+        "twice, a standard error typed as a standard deviation, a control group counted twice) does not change it.",
         allow_abbrev=False,
     )
     command.add_argument("file", metavar="FILE", help="a CSV file in UTF-8, or a file or folder of Review Manager")

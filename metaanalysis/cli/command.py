@@ -14,6 +14,15 @@ from metaanalysis import __version__
 from metaanalysis.cli import audit, datasets, new, pool, pool_many, report, reproduce
 from metaanalysis.errors import MetaAnalysisError, MetaAnalysisWarning
 
+COMMANDS = {
+    "reproduce": reproduce,
+    "audit": audit,
+    "pool": pool,
+    "pool-many": pool_many,
+    "report": report,
+    "new": new,
+    "datasets": datasets,
+}
 FAILED = 2
 INTERRUPTED = 130
 PIPE_CLOSED = 141
@@ -48,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     for stream in (sys.stdout, sys.stderr):
         speak_utf8(stream)
-    given = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    given = parser(next((word for word in words if not word.startswith("-")), "")).parse_args(words)
     try:
         with warnings_as_sentences():
             status: int = given.run(given)
@@ -68,8 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def parser() -> argparse.ArgumentParser:
-    """The commands and their options."""
+def parser(chosen: str) -> argparse.ArgumentParser:
+    """All commands, and the options of the chosen one: the others' need not be known, nor what they are made of loaded."""
     whole = argparse.ArgumentParser(
         prog="metaanalysis",
         description="Meta-analysis that reproduces published reviews to the last printed digit.",
@@ -77,8 +87,11 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"metaanalysis {__version__}")
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (reproduce, audit, pool, pool_many, report, new, datasets):
-        command.add_to(commands)
+    for name, command in COMMANDS.items():
+        if name == chosen:
+            command.add_to(commands)
+        else:
+            commands.add_parser(name, help=command.SUMMARY)
     return whole
 
 

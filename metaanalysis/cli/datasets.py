@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from metaanalysis.reviews import Review
 
+SUMMARY = "list the published reviews, or print the data of one"
+
 
 def add_to(commands: Any) -> None:
     """Add the command to the parser."""
     command = commands.add_parser(
         "datasets",
-        help="list the published reviews, or print the data of one",
+        help=SUMMARY,
         description="List the published reviews that come with the library, or print the data of one as CSV.",
         allow_abbrev=False,
     )

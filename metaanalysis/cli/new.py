@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from metaanalysis.cli.templates import Turned
 
+SUMMARY = "start an analysis from a notebook, or list the notebooks"
+
 
 def add_to(commands: Any) -> None:
     """Add the command to the parser."""
     command = commands.add_parser(
         "new",
-        help="start an analysis from a notebook, or list the notebooks",
+        help=SUMMARY,
         usage="metaanalysis new [TEMPLATE] [--data studies.csv] [--out FILE.ipynb] [--force]",
         description="Write a notebook that holds a complete analysis, to be changed in its first cell alone. Without TEMPLATE, "
         "list the notebooks. With --data the first cell reads your table, and names those of its columns that are called as "

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from metaanalysis.results import Pooled, Subgroups
 
+SUMMARY = "pool the studies of a CSV file"
+
 
 def add_to(commands: Any) -> None:
     """Add the command to the parser."""
@@ -16,7 +18,7 @@ def add_to(commands: Any) -> None:
 
     command = commands.add_parser(
         "pool",
-        help="pool the studies of a CSV file",
+        help=SUMMARY,
         usage="metaanalysis pool STUDIES.csv --measure RR [options]",
         description="Compute the effect sizes of the studies in a CSV file, one row a study, and pool them.",
         allow_abbrev=False,

@@ -8,6 +8,8 @@ from typing import Any
 
 from metaanalysis.cli.pool import HELP, TAU2_WEIGHTS, add_option, flag
 
+SUMMARY = "pool every group of Parquet files into one Parquet file"
+
 
 def add_to(commands: Any) -> None:
     """Add the command to the parser."""
@@ -20,7 +22,7 @@ def add_to(commands: Any) -> None:
 
     command = commands.add_parser(
         "pool-many",
-        help="pool every group of Parquet files into one Parquet file",
+        help=SUMMARY,
         usage="metaanalysis pool-many SOURCE [SOURCE ...] TARGET.parquet --by COLUMN [options]",
         description="Pool every group of Parquet files, one row a study, and write one row a group. The files need not fit into "
         "memory. A run that was stopped goes on where it was when the same command is given again.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+SUMMARY = "write a report on the studies of a CSV file as one HTML page"
+
 
 def add_to(commands: Any) -> None:
     """Add the command to the parser."""
@@ -13,7 +15,7 @@ def add_to(commands: Any) -> None:
 
     command = commands.add_parser(
         "report",
-        help="write a report on the studies of a CSV file as one HTML page",
+        help=SUMMARY,
         usage="metaanalysis report STUDIES.csv --measure RR --out report.html [options]",
         description="Compute the effect sizes of the studies in a CSV file, one row a study, pool them, and write everything "
         "about the result as one HTML page that needs no network.",
@@ -51,8 +53,8 @@ def add_to(commands: Any) -> None:
 def run(given: argparse.Namespace) -> int:
     """Read, compute, pool and write."""
     from metaanalysis.cli.files import read_table
-    from metaanalysis.effects import effect_sizes
     from metaanalysis.cli.pool import refuse_weights_of_subgroups
+    from metaanalysis.effects import effect_sizes
     from metaanalysis.errors import OptionError
     from metaanalysis.models import meta_regression, pool, subgroups
     from metaanalysis.reports import report

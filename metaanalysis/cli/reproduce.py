@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from metaanalysis.results import Pooled, Regression, Subgroups
     from metaanalysis.reviews import Reproduction, Review, RevManReproduction, RevManReview
 
+SUMMARY = "compute published reviews again and compare every printed number"
+
 
 def add_to(commands: Any) -> None:
     """Add the command to the parser."""
     command = commands.add_parser(
         "reproduce",
-        help="compute published reviews again and compare every printed number",
+        help=SUMMARY,
         description="Print every printed number of published reviews beside the engine's own at the same decimals, and "
         "draw a forest plot a review. Exit status 1 where one differs that should agree. Files of Review Manager (.rm5, its "
         "CSV, a data package) are pooled as their authors did, and its own numbers stand beside ours.",

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metaanalysis.effects.columns import FrameLike, find_column, is_missing, open_frame
+from metaanalysis.effects.columns import FrameLike, is_missing, open_frame
 from metaanalysis.effects.effects import Effects
-from metaanalysis.errors import DataError, ExcludedStudiesWarning, OptionError
+from metaanalysis.errors import DataError, ExcludedStudiesWarning, OptionError, nearest
 from metaanalysis.formulas.arrays import BoolArray, FloatArray
 
 if TYPE_CHECKING:
@@ -32,16 +32,20 @@ class Design:
     variables: tuple[str, ...]
     spec: Any
 
-    def levels(self) -> dict[str, list[str]]:
-        """The levels of each factor, the reference level among them."""
-        found: dict[str, list[str]] = {}
+    def categories(self) -> dict[str, list[Any]]:
+        """The levels of each factor as they are in the table, the reference level among them."""
+        found: dict[str, list[Any]] = {}
         for name, (kind, state) in self.spec.encoder_state.items():
             if str(kind).endswith("CATEGORICAL"):
                 inner = (
                     str(name).removeprefix("C(").split(",")[0].rstrip(")") if str(name).startswith("C(") else str(name)
                 )
-                found[inner.strip()] = [str(level) for level in state.get("categories", [])]
+                found[inner.strip()] = list(state.get("categories", []))
         return found
+
+    def levels(self) -> dict[str, list[str]]:
+        """The same as text."""
+        return {factor: [str(level) for level in levels] for factor, levels in self.categories().items()}
 
     def rows_for(self, data: FrameLike) -> FloatArray:
         """The design matrix of new data; DataError where a column or a factor's level is missing or unknown."""
@@ -51,7 +55,19 @@ class Design:
             row = int(np.flatnonzero(missing)[0])
             name = next(c for c in table.columns if is_missing(table[c].iloc[row]))
             raise DataError(f"{name} is missing in row {row + 1} of the new data: a prediction needs every moderator.")
+        self.check_levels(table)
         return matrix_of(self.spec, table, f"the new data do not fit the formula {self.formula!r}")
+
+    def check_levels(self, table: pd.DataFrame) -> None:
+        """DataError where new data have a level of a factor that no study has."""
+        for factor, levels in self.categories().items():
+            for row, value in enumerate(table[factor]) if factor in table.columns else ():
+                if value not in levels:
+                    known = [str(level) for level in levels]
+                    raise DataError(
+                        f"{factor} is {str(value)!r} in row {row + 1} of the new data, a level that no study has."
+                        f"{nearest(str(value), known)} The levels are: {', '.join(known)}."
+                    )
 
 
 def first_line(error: Exception) -> str:
@@ -73,7 +89,14 @@ def moderators_frame(data: FrameLike, variables: tuple[str, ...]) -> pd.DataFram
     import pandas as pd
 
     frame = open_frame(data)
-    columns = {name: frame[find_column(frame, name, name)] for name in variables}
+    for name in variables:
+        if name not in frame.columns:
+            have = [str(column) for column in frame.columns]
+            raise DataError(
+                f"the formula names {name!r}, which is no column of the table.{nearest(name, have)} "
+                f"The columns are: {', '.join(have) or 'none'}."
+            )
+    columns = {name: frame[name] for name in variables}
     return pd.DataFrame(
         {
             name: column.to_numpy() if column.dtype.is_numeric() else column.to_list()
@@ -112,6 +135,15 @@ def build_design(effects: Effects, formula: str) -> tuple[Design, Effects, tuple
         raise OptionError(f'a formula is text such as "~ latitude + C(allocation)", not {type(formula).__name__}.')
     text = formula.strip()
     right = text[1:] if text.startswith("~") else text
+    if "~" in right:
+        raise OptionError(
+            f"the formula {formula!r} has something left of the ~: the effect sizes are what is regressed, so that it begins "
+            f"with the ~, as in ~{right.split('~', maxsplit=1)[1]}."
+        )
+    if not right.strip():
+        raise OptionError(
+            f"the formula {formula!r} is empty. An example: ~ latitude + C(allocation); for the mean alone: ~ 1."
+        )
     try:
         parsed = formulaic.Formula(right)
         variables = variables_of(right, parsed, effects)

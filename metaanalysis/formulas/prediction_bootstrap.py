@@ -7,7 +7,7 @@ from scipy import interpolate
 
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.inference import hartung_knapp
-from metaanalysis.formulas.quadratic_forms import orthonormal_basis, upper_tail
+from metaanalysis.formulas.quadratic_forms import orthonormal_basis, upper_tail, upper_tails
 from metaanalysis.formulas.weighted import inverse_variance_weights, weighted_mean
 
 # The published recommendation is at least 1,000 replicates for a look and 25,000 or more for a report.
@@ -27,7 +27,7 @@ def tau2_draws(y: FloatArray, v: FloatArray, u: FloatArray) -> FloatArray:
     while upper_tail(q, (v + high) * w, basis) < float(u.max()):
         high *= 4.0
     trial = smallest * 1e-3 * np.expm1(np.linspace(0.0, np.log1p(high / (smallest * 1e-3)), GRID_POINTS))
-    tail = np.array([upper_tail(q, (v + tau2) * w, basis) for tau2 in trial])
+    tail = upper_tails(np.full(GRID_POINTS, q), (v + trial[:, np.newaxis]) * w, basis)
     # The tail increases with tau2; interpolate its inverse between the points where it does so measurably.
     rising = np.append(True, np.diff(np.maximum.accumulate(tail)) > 1e-14)
     inverse = interpolate.PchipInterpolator(tail[rising], np.sqrt(trial[rising]))

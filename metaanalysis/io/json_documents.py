@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -55,9 +56,9 @@ def to_json(result: Pooled | Subgroups | Regression | PooledMany, path: str | os
     Returns
     -------
     str
-        The document. ``provenance`` holds a SHA-256 of the data and the versions of library, Python, NumPy and SciPy,
-        ``options`` every choice, ``effects`` the effect sizes, their data and the table that they were made from. Floats have as
-        many digits as their last bit needs; what JSON lacks is written as "NaN", "Infinity" and "-Infinity".
+        The document. ``provenance`` holds a SHA-256 of the data, one of the whole result, and the versions of library, Python,
+        NumPy and SciPy, ``options`` every choice, ``effects`` the effect sizes, their data and the table that they were made from.
+        Floats have as many digits as their last bit needs; what JSON lacks is written as "NaN", "Infinity" and "-Infinity".
 
     Raises
     ------
@@ -74,12 +75,13 @@ def to_json(result: Pooled | Subgroups | Regression | PooledMany, path: str | os
     """
     for kind, write in _WRITERS.items():
         if isinstance(result, kind):
+            written = write(result)
             document = {
                 "format": FORMAT,
                 "version": VERSION,
                 "kind": kind.__name__,
-                "provenance": provenance_of(*fingerprint(result)),
-                "result": write(result),
+                "provenance": {**provenance_of(*fingerprint(result)), "result_sha256": content_hash(written)},
+                "result": written,
             }
             break
     else:
@@ -110,8 +112,8 @@ def from_json(source: str | os.PathLike[str]) -> Pooled | Subgroups | Regression
     Raises
     ------
     DataError
-        The document is no result, was written by a later version, or its effect sizes are not those that its fingerprint
-        was taken of.
+        The document is no result, was written by a later version, or its effect sizes or any other number of the result are
+        not those that its fingerprints were taken of. (They tell of changes; they are no signatures.)
 
     Examples
     --------
@@ -151,7 +153,18 @@ def from_json(source: str | os.PathLike[str]) -> Pooled | Subgroups | Regression
             f"{name}: the effect sizes are not those that the result was computed from (their SHA-256 differs). Somebody has "
             f"changed the document; compute the result again."
         )
+    if content_hash(found.content["result"]) != found.table("provenance").text("result_sha256"):
+        raise DataError(
+            f"{name}: the result is not the one that was written (its SHA-256 differs). Somebody has changed a number or a word of "
+            f"it; compute the result again."
+        )
     return result
+
+
+def content_hash(written: Mapping[str, Any]) -> str:
+    """SHA-256 of what a document holds as its result, whatever its layout and the order of its keys."""
+    text = json.dumps(written, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def fingerprint(result: Result) -> tuple[str, int]:

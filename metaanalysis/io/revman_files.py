@@ -7,10 +7,8 @@ import zipfile
 from pathlib import Path
 
 from metaanalysis.errors import DataError
+from metaanalysis.io.text import LARGEST
 from metaanalysis.reviews.revman import RevManReview
-
-# Reviews have a few megabytes; what is larger than this is no review, or no honest one.
-LARGEST = 1 << 29
 
 
 def read_revman(path: str | os.PathLike[str]) -> RevManReview:

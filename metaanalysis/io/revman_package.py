@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import IO
 
 from metaanalysis.errors import DataError
-from metaanalysis.io.revman_files import LARGEST
 from metaanalysis.io.revman_rows import ReviewRows, decimals_of
 from metaanalysis.io.revman_words import (
     ci_named,
@@ -28,7 +27,7 @@ from metaanalysis.io.revman_words import (
     tau2_named,
     truth_named,
 )
-from metaanalysis.io.text import Line, encoding_of, lines_of
+from metaanalysis.io.text import LARGEST, Line, encoding_of, lines_of
 from metaanalysis.reviews.revman import (
     NO_RESULT,
     RevManAnalysis,

@@ -27,6 +27,8 @@ OF_KIND: Mapping[str, tuple[str, ...]] = {
     "o-e": ("o_minus_e", "variance", "y", "se", "events1", "n1", "events2", "n2"),
 }
 # A spread of 0 is a cell that nobody filled in.
+# A hundred times the largest review: what unpacks to more is no review, whatever its size.
+MOST_ROWS = 200_000
 NOT_FILLED_IN_AS_ZERO = ("sd1", "sd2", "se", "variance")
 
 
@@ -99,7 +101,11 @@ class ReviewRows:
         in_subgroup: bool = True,
         in_total: bool = True,
     ) -> None:
-        """Add a study to the analysis of that place."""
+        """Add a study to the analysis of that place; DataError where no review has so many."""
+        if len(self) >= MOST_ROWS:
+            raise DataError(
+                f"{self.name} has more than {MOST_ROWS:,} rows of studies, which no review has: is it the right file?"
+            )
         for column, text in (("study", study), ("year", year)):
             self._text[column].append(self._names.code(text))
         for column, whole in (("at", analysis), ("subgroup_number", subgroup_number)):
@@ -196,7 +202,8 @@ class ReviewRows:
                 [self.known.get(one, ("", old))[1] for one, old in zip(study, year, strict=True)], dtype=object
             )
             study = np.array([self.known.get(one, (one, ""))[0] for one in study], dtype=object)
-        columns.update(study=study, year=pd.array([whole_year(text) for text in year], dtype="Int64"))
+        years = {text: whole_year(text) for text in set(year)}
+        columns.update(study=study, year=pd.array([years[text] for text in year], dtype="Int64"))
         needed = {column for one in self.analyses for column in OF_KIND.get(one.kind, ())}
         for column in (*DATA, *ANSWERS):
             numbers = self._numbers.pop(column, None)
@@ -209,15 +216,18 @@ class ReviewRows:
             columns[column] = sorted_(np.frombuffer(numbers, dtype=np.float64))
         for column in ("in_subgroup", "in_total", "estimable"):
             columns[column] = sorted_(np.array(self._flags[column], dtype=np.bool_))
-        return pd.DataFrame(columns), rows
+        # The columns belong to nobody else: to copy them would double what a large file takes.
+        return pd.DataFrame(columns, copy=False), rows
 
     def _subgroups(self, at: Any, number: Any) -> Any:
         """The names of the subgroups that the rows are in."""
-        names = {
-            (place, group.number): group.name for place, one in enumerate(self.analyses) for group in one.subgroups
-        }
-        found = [names.get(key, "") for key in zip(at.tolist(), number.tolist(), strict=True)]
-        return np.array(found or [""], dtype=object)[: len(found)]
+        found = np.full(len(at), "", dtype=object)
+        for place, one in enumerate(self.analyses):
+            if one.subgroups:
+                own = slice(*np.searchsorted(at, [place, place + 1]))
+                for group in one.subgroups:
+                    found[own][number[own] == group.number] = group.name
+        return found
 
     def _others(self) -> pd.DataFrame:
         import pandas as pd

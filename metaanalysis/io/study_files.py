@@ -8,13 +8,12 @@ import os
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from metaanalysis.errors import DataError, nearest
-from metaanalysis.io.revman_files import LARGEST
-from metaanalysis.io.text import encoding_of
+from metaanalysis.io.text import LARGEST, encoding_of
 from metaanalysis.reviews.tables import read_csv_exactly
 
 if TYPE_CHECKING:
@@ -36,7 +35,10 @@ SETS: tuple[Mapping[str, str], ...] = (
     {"xi": "events", "ni": "n"},
     {"ri": "r", "ni": "n"},
 )
+# No table of studies is larger; a workbook that is one small file can unpack to thousands of times its size.
+LARGEST_UNPACKED, MOST_ROWS, MOST_COLUMNS = 1 << 26, 100_000, 2_000
 LABELS = ("slab", "studlab", "study label", "study name", "study_name")
+_DECIMAL_COMMA = re.compile(r"\s*[-+]?\d*,\d+\s*")
 _SEPARATORS = ((",", "commas"), (";", "semicolons"), ("\t", "tabs"))
 
 
@@ -121,43 +123,59 @@ def renamed(frame: pd.DataFrame) -> pd.DataFrame:
 def csv_table(path: Path) -> pd.DataFrame:
     """A CSV file as a frame, every number to its last digit."""
     with path.open("rb") as stream:
-        encoding = encoding_of(stream)
-    try:
         # What is neither UTF-8 nor has a sign of its own is taken for Windows-1252, in which few bytes mean nothing.
-        text = path.read_bytes().decode(encoding)
+        encoding = encoding_of(stream)
+    plain = io.BytesIO()
+    try:
+        with path.open(encoding=encoding, newline="") as text:
+            comma = copied(text, plain, path.name)
     except UnicodeDecodeError as problem:
         raise DataError(
             f"{path.name} is not text in UTF-8 (byte {problem.start + 1}): save it as CSV in UTF-8."
         ) from None
-    if "\0" in text:
-        raise DataError(f"{path.name} is not a CSV file: it holds bytes that are no text.")
-    try:
-        first = next((line for line in io.StringIO(text) if line.strip()), "")
-        separator = max((separator for separator, _ in _SEPARATORS), key=lambda one: first.count(one))
-        lines = [
-            line
-            for line in csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-            if any(cell.strip() for cell in line)
-        ]
     except csv.Error as problem:
         raise DataError(f"{path.name} can't be read as CSV: {problem}.") from None
-    if len(lines) < 2:
-        raise DataError(f"{path.name} has no rows: give it a line of column names and one line for each study.")
-    header = checked_header([cell.strip() for cell in lines[0]], path.name)
-    for row, line in enumerate(lines[1:], start=1):
+    plain.seek(0)
+    options: dict[str, Any] = {"decimal": ","} if comma else {}
+    frame = read_csv_exactly(plain, index_col=False, skipinitialspace=True, low_memory=False, **options)
+    empty = frame.isna().all(axis=1)
+    return frame[~empty].reset_index(drop=True) if empty.any() else frame
+
+
+def copied(text: IO[str], plain: IO[bytes], name: str) -> bool:
+    """Copy a table as plain CSV, checked line by line; whether its decimals are commas."""
+    first = next((line for line in text_lines(text, name) if line.strip()), "")
+    separator = max((separator for separator, _ in _SEPARATORS), key=lambda one: first.count(one))
+    text.seek(0)
+    out = io.TextIOWrapper(plain, encoding="utf-8", newline="", write_through=True)
+    writer, header, row, comma = csv.writer(out), [""] * 0, 0, False
+    for line in csv.reader(text_lines(text, name), delimiter=separator):
+        if not any(cell.strip() for cell in line):
+            continue
+        if not header:
+            header = checked_header([cell.strip() for cell in line], name)
+            writer.writerow(header)
+            continue
+        row += 1
         if len(line) != len(header):
             raise DataError(
-                f"{path.name} has {len(line)} cells in row {row} but {len(header)} columns: quote cells that hold a comma, "
+                f"{name} has {len(line)} cells in row {row} but {len(header)} columns: quote cells that hold a comma, "
                 f"and leave missing ones empty."
             )
-    cells = (cell for line in lines[1:] for cell in line)
-    comma = separator != "," and any(re.fullmatch(r"\s*[-+]?\d*,\d+\s*", cell) for cell in cells)
-    out = io.StringIO()
-    csv.writer(out).writerows([header, *lines[1:]])
-    out.seek(0)
-    options: dict[str, Any] = {"decimal": ","} if comma else {}
-    frame = read_csv_exactly(out, index_col=False, skipinitialspace=True, low_memory=False, **options)
-    return frame.dropna(how="all").reset_index(drop=True)
+        comma = comma or (separator != "," and any(_DECIMAL_COMMA.fullmatch(cell) for cell in line))
+        writer.writerow(line)
+    out.detach()
+    if row == 0:
+        raise DataError(f"{name} has no rows: give it a line of column names and one line for each study.")
+    return comma
+
+
+def text_lines(text: IO[str], name: str) -> Iterator[str]:
+    """The lines of a text; DataError where it is none."""
+    for line in text:
+        if "\0" in line:
+            raise DataError(f"{name} is not a CSV file: it holds bytes that are no text.")
+        yield line
 
 
 def checked_header(header: list[str], name: str) -> list[str]:
@@ -178,9 +196,10 @@ def workbook_table(path: Path, sheet: str | int | None) -> pd.DataFrame:
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > LARGEST:
+        if unpacked > LARGEST_UNPACKED:
             raise DataError(
-                f"{path.name} has {unpacked / 1e6:.0f} MB when unpacked; at most {LARGEST / 1e6:.0f} MB are read."
+                f"{path.name} has {unpacked / 1e6:.0f} MB when unpacked; at most {LARGEST_UNPACKED / 1e6:.0f} MB are read: save "
+                f"the sheet as CSV."
             )
         rows, formulas = (
             sheet_rows(openpyxl.load_workbook(path, read_only=True, data_only=values), sheet, path.name)
@@ -191,7 +210,8 @@ def workbook_table(path: Path, sheet: str | int | None) -> pd.DataFrame:
     except Exception as problem:
         # What a broken workbook makes its library raise has no limit.
         raise DataError(
-            f"{path.name} can't be read as an Excel workbook: {type(problem).__name__}: {problem}."
+            f"{path.name} can't be read as an Excel workbook: {type(problem).__name__}: "
+            f"{str(problem).partition(chr(10))[0].rstrip('.').replace(str(path), path.name)}."
         ) from None
     for at, (values, texts) in enumerate(zip(rows, formulas, strict=False), start=1):
         for column, (value, text) in enumerate(zip(values, texts, strict=False), start=1):
@@ -224,6 +244,17 @@ def sheet_rows(workbook: Any, sheet: str | int | None, name: str) -> list[tuple[
     if not isinstance(at, str) and not 0 <= at < len(names):
         raise DataError(f"{name} has no sheet number {at}: it has {len(names)}, from 0.")
     try:
-        return list(workbook[at if isinstance(at, str) else names[at]].iter_rows(values_only=True))
+        chosen = workbook[at if isinstance(at, str) else names[at]]
+        # What a sheet says of its own size may be far from true.
+        chosen.reset_dimensions()
+        rows: list[tuple[Any, ...]] = []
+        for row in chosen.iter_rows(values_only=True):
+            if len(rows) == MOST_ROWS or len(row) > MOST_COLUMNS:
+                raise DataError(
+                    f"{name} has a sheet with more than {MOST_ROWS:,} rows or {MOST_COLUMNS:,} columns, which no table of studies "
+                    f"has: look for cells far below or to the right of it, and delete them."
+                )
+            rows.append(row)
+        return rows
     finally:
         workbook.close()

@@ -14,6 +14,8 @@ from metaanalysis.errors import DataError
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 CHUNK = 1 << 16
+# Reviews have a few megabytes; what is larger than this is no review, or no honest one.
+LARGEST = 1 << 29
 
 
 def encoding_of(stream: IO[bytes]) -> str:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from metaanalysis.errors import DataError, MetaAnalysisWarning, OptionError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from metaanalysis.results.pooled_many import PooledMany
+
+PoolMany: TypeAlias = Callable[..., "PooledMany"]
 
 
 def is_dask_frame(data: object) -> bool:
@@ -21,6 +26,7 @@ def is_dask_frame(data: object) -> bool:
 def pool_dask(
     frame: Any,
     by: str | Sequence[str],
+    pool_many: PoolMany,
     *,
     sorted: bool | None = None,  # noqa: A002 - the word that pool_many uses
     **options: Any,
@@ -39,6 +45,8 @@ def pool_dask(
     sorted
         True, with a single key: the partitions hold ascending keys, and only the rows at their edges are moved. The least and
         greatest key of each partition are computed at once, and frames that are not so are refused.
+    pool_many
+        The function of that name, which pools the groups of a pandas frame.
     **options
         Those of `pool_many`; ``workers`` is 1 unless given, since Dask works on several partitions at a time.
 
@@ -55,8 +63,9 @@ def pool_dask(
     keys = [by] if isinstance(by, str) else list(by)
     options["workers"] = options.get("workers") or 1
     together = brought_together(frame, keys, sorted)
-    meta = columns_of_result(together, keys, options)
-    return together.map_partitions(pooled_partition, keys, options, meta, meta=meta, clear_divisions=True)
+    pooled = Pooling(pool_many, keys, options)
+    meta = columns_of_result(together, pooled)
+    return together.map_partitions(pooled_partition, pooled, meta, meta=meta, clear_divisions=True)
 
 
 def brought_together(frame: Any, keys: list[str], is_sorted: bool | None) -> Any:
@@ -104,7 +113,21 @@ def least_and_greatest(part: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(limits, index=range(min(1, len(key)))).astype(key.dtype)
 
 
-def columns_of_result(frame: Any, keys: list[str], options: Mapping[str, Any]) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Pooling:
+    """Pools the groups of a pandas frame; it travels to the workers."""
+
+    pool_many: PoolMany
+    keys: list[str]
+    options: Mapping[str, Any]
+
+    def __call__(self, part: pd.DataFrame) -> pd.DataFrame:
+        """One row a group."""
+        answer: pd.DataFrame = self.pool_many(part, by=self.keys, **self.options).to_frame()
+        return answer
+
+
+def columns_of_result(frame: Any, pooled: Pooling) -> pd.DataFrame:
     """The result's columns and their types, without a row: those of a made-up study."""
     from dask.dataframe.utils import meta_nonempty  # type: ignore[attr-defined]
 
@@ -112,19 +135,9 @@ def columns_of_result(frame: Any, keys: list[str], options: Mapping[str, Any]) -
     made_up = meta_nonempty(frame._meta).iloc[:1]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MetaAnalysisWarning)
-        return pooled(made_up, keys, options).iloc[:0]
+        return pooled(made_up).iloc[:0]
 
 
-def pooled_partition(
-    part: pd.DataFrame, keys: list[str], options: Mapping[str, Any], meta: pd.DataFrame
-) -> pd.DataFrame:
+def pooled_partition(part: pd.DataFrame, pooled: Pooling, meta: pd.DataFrame) -> pd.DataFrame:
     """Pool the groups of a partition, which may have none."""
-    return pooled(part, keys, options) if len(part) else meta
-
-
-def pooled(part: pd.DataFrame, keys: list[str], options: Mapping[str, Any]) -> pd.DataFrame:
-    """Pool the groups of a pandas frame."""
-    from metaanalysis.many.pooling import pool_many
-
-    answer: pd.DataFrame = pool_many(part, by=keys, **options).to_frame()
-    return answer
+    return pooled(part) if len(part) else meta

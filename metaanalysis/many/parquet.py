@@ -12,9 +12,9 @@ from typing import Any
 
 from metaanalysis.effects.checks import users_line
 from metaanalysis.errors import DataError, ExcludedStudiesWarning
+from metaanalysis.many.parquet_groups import TooLargeError
 from metaanalysis.many.parquet_run import Run, checked_executor, first_plan, taken_up
 from metaanalysis.many.parquet_source import check_target, files_of, needs_pyarrow
-from metaanalysis.many.parquet_tasks import TooLargeError
 from metaanalysis.many.parquet_work import Work, alone, asked_for, room_on_disk
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metaanalysis.errors import DataError, OptionError
+from metaanalysis.many.parquet_groups import KEPT, ROW, Options, OrderError, asked_of, keys_of, pooled_groups
 from metaanalysis.many.parquet_source import Source, empty_table, limits_of, schema_text, source_of
 from metaanalysis.many.parquet_target import (
     Order,
@@ -22,17 +23,7 @@ from metaanalysis.many.parquet_target import (
     check_each_once,
     merged,
 )
-from metaanalysis.many.parquet_tasks import (
-    KEPT,
-    ROW,
-    Options,
-    OrderError,
-    Task,
-    asked_of,
-    keys_of,
-    pooled_groups,
-    run_task,
-)
+from metaanalysis.many.parquet_tasks import Task, run_task
 from metaanalysis.many.parquet_work import HALF_WRITTEN, Plan, Work, check_same, settle
 from metaanalysis.many.partition import partitions_for
 from metaanalysis.options import PoolOptions
@@ -66,6 +57,7 @@ def first_plan(
     """What is to be done, with options and columns checked; threads: how many tasks this process may do at a time."""
     by, data = needed_columns(paths[0], by, options)
     source = source_of(paths, dict.fromkeys(by, "by") | data)
+    check_kinds_of_keys(source, by)
     spans = spans_of(source)
     at_once = max(1, min(threads, len(spans)))
     plan = Plan(
@@ -96,6 +88,19 @@ def needed_columns(path: str, by: Sequence[str], options: Mapping[str, Any]) -> 
         keys = tuple(key_names(frame, list(by)))
         weights = [] if asked.tau2_weights is None else [weights_column(frame, asked.tau2_weights)]
     return keys, dict.fromkeys(weights, "tau2_weights") | {column: name for name, column in found.columns.items()}
+
+
+def check_kinds_of_keys(source: Source, by: Sequence[str]) -> None:
+    """DataError for lists and structures, which Arrow does not compare."""
+    import pyarrow as pa
+
+    for name in by:
+        kind = source.schema.field(name).type
+        if pa.types.is_nested(kind):
+            raise DataError(
+                f"the key {name!r} is {kind} in the files, whose values can't be compared: use numbers, text or dates, or name the "
+                f"parts of the key as columns of their own."
+            )
 
 
 @contextmanager

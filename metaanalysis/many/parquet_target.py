@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from metaanalysis.formulas.arrays import IntArray
+from metaanalysis.many.parquet_groups import ROW, Key, OrderError
 from metaanalysis.many.parquet_keys import Hashes, direction, hashes, key_at
-from metaanalysis.many.parquet_tasks import ROW, Key, OrderError, came_back
+from metaanalysis.many.parquet_stream import came_back
 from metaanalysis.many.parquet_work import Plan
 
 if TYPE_CHECKING:

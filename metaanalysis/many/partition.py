@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metaanalysis.formulas.arrays import IntArray
-from metaanalysis.many.parquet_keys import Hashes, hashes, key_at, starts_of_groups
-from metaanalysis.many.parquet_tasks import (
+from metaanalysis.many.parquet_groups import (
     BYTES_A_ROW,
     Options,
     batch_rows,
@@ -22,6 +21,7 @@ from metaanalysis.many.parquet_tasks import (
     too_large,
     unused,
 )
+from metaanalysis.many.parquet_keys import Hashes, hashes, key_at, starts_of_groups
 from metaanalysis.many.parquet_work import Plan, Work, atomically, write_arrow
 
 if TYPE_CHECKING:

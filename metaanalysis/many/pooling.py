@@ -171,7 +171,7 @@ def pool_many(
         asked_too["tau2_weights"] = tau2_weights
         ways = {"columns": columns, "engine": engine, "starts": starts, "workers": workers}
         lazy = {**given, **asked_too, **ways, **columns_and_options}
-        return pool_dask(data, by, sorted=sorted, **lazy)  # type: ignore[no-any-return]
+        return pool_dask(data, by, pool_many, sorted=sorted, **lazy)  # type: ignore[no-any-return]
     own = {name: columns_and_options.pop(name) for name in POOL_OPTIONS if name in columns_and_options}
     options, convention = pool_options(data, convention, {**given, **own}, tau2_weights is not None)
     wanted = chosen_columns(columns)

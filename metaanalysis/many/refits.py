@@ -12,8 +12,6 @@ from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.many.pooling import LONG, NO_STUDY, codes_of
 from metaanalysis.many.sets_of_studies import (
     COMPUTED,
-    MORE_FAILING,
-    MORE_WORDS,
     NONE_OF_THEM,
     PARTLY,
     TOO_FEW,
@@ -24,6 +22,7 @@ from metaanalysis.many.sets_of_studies import (
     each_range,
     pieces,
     refit_of,
+    resampled,
     without_each,
 )
 from metaanalysis.results.bootstrap import QUANTITIES
@@ -89,26 +88,14 @@ def leave_one_out_many(
     refit = refit_of(many, many.options, names, workers)
     group = many.studies.group
     k = refit.sizes[group] - 1
-    columns: dict[str, FloatArray] = {name: np.full(group.size, np.nan) for name in names}
-    codes = np.full(group.size, TOO_LARGE, dtype=np.intp)
-    codes[k == 0] = NO_STUDY
-    todo = np.flatnonzero((k > 0) & (k < largest))
-    show = progress if progress is not None or k[todo].sum() >= LONG else False
-    with progress_bar(todo.size, "leave-one-out", show) as advance:
-        for at, found in without_each(refit, todo):
-            for name, values in columns.items():
-                values[at] = found[name]
-            codes[at] = codes_of(found["status"], k[at])
-            advance(at.size)
-    return ResampledMany(
+    found, codes = deleted_of(refit, largest, progress, "leave-one-out")
+    return resampled(
+        many,
         "leave-one-out",
         f"Each of {group.size:,} studies left out in turn",
-        {"row": many.studies.place + 1, "k": k, **columns},
-        group,
+        {"row": many.studies.place + 1, "k": k, **{name: found[name] for name in names}},
         codes,
-        MORE_WORDS,
-        MORE_FAILING,
-        many,
+        group,
         many.studies.label or None,
     )
 
@@ -165,7 +152,7 @@ def jackknife_many(
     refit = refit_of(many, only_estimates(many.options), QUANTITIES, workers)
     sizes = refit.sizes
     whole = whole_groups(refit)
-    deleted = deleted_of(refit, largest, progress, "jackknife")
+    deleted, _ = deleted_of(refit, largest, progress, "jackknife")
     columns: dict[str, FloatArray | IntArray] = {"k": sizes}
     errors: dict[str, FloatArray] = {}
     for name in QUANTITIES:
@@ -176,16 +163,7 @@ def jackknife_many(
         columns |= {name: whole[name], f"{name}_bias": bias, f"{name}_se": se}
         errors[name] = se
     codes = summed_up(sizes, 2, largest, whole, errors)
-    return ResampledMany(
-        "jackknife",
-        "Bias and standard error from the fits without each study",
-        columns,
-        np.arange(sizes.size),
-        codes,
-        MORE_WORDS,
-        MORE_FAILING,
-        many,
-    )
+    return resampled(many, "jackknife", "Bias and standard error from the fits without each study", columns, codes)
 
 
 def summed_up(
@@ -207,18 +185,21 @@ def whole_groups(refit: Refit) -> dict[str, FloatArray]:
     return refit.pooled(np.arange(refit.many.studies.y.size), refit.sizes)
 
 
-def deleted_of(refit: Refit, largest: int, progress: bool | None, what: str) -> dict[str, FloatArray]:
-    """The columns without each study, (studies,) each; NaN in groups that are too small or too large."""
-    k = refit.sizes[refit.many.studies.group]
+def deleted_of(refit: Refit, largest: int, progress: bool | None, what: str) -> tuple[dict[str, FloatArray], IntArray]:
+    """The columns without each study, (studies,) each, and what each refit ended in; NaN in groups too small or too large."""
+    k = refit.sizes[refit.many.studies.group] - 1
     columns = {name: np.full(k.size, np.nan) for name in refit.names}
-    todo = np.flatnonzero((k > 1) & (k <= largest))
+    codes = np.full(k.size, TOO_LARGE, dtype=np.intp)
+    codes[k == 0] = NO_STUDY
+    todo = np.flatnonzero((k > 0) & (k < largest))
     show = progress if progress is not None or k[todo].sum() >= LONG else False
     with progress_bar(todo.size, what, show) as advance:
         for at, found in without_each(refit, todo):
             for name, values in columns.items():
                 values[at] = found[name]
+            codes[at] = codes_of(found["status"], k[at])
             advance(at.size)
-    return columns
+    return columns, codes
 
 
 def groups_by_size(sizes: IntArray, least: int, largest: int) -> list[tuple[int, IntArray]]:
@@ -310,13 +291,5 @@ def gosh_many(
                     values[at] = found[name]
                 codes[at] = codes_of(found["status"], k[at])
                 advance(at.size)
-    return ResampledMany(
-        "all subsets",
-        f"Every subset of the studies of the groups of up to {largest}",
-        {"subset": subset, "k": k, **columns},
-        group,
-        codes,
-        MORE_WORDS,
-        MORE_FAILING,
-        many,
-    )
+    how = f"Every subset of the studies of the groups of up to {largest}"
+    return resampled(many, "all subsets", how, {"subset": subset, "k": k, **columns}, codes, group)

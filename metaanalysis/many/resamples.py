@@ -20,8 +20,6 @@ from metaanalysis.many.refits import deleted_of, groups_by_size, summed_up, whol
 from metaanalysis.many.sets_of_studies import (
     COMPUTED,
     ELEMENTS,
-    MORE_FAILING,
-    MORE_WORDS,
     NONE_OF_THEM,
     PARTLY,
     TOO_FEW,
@@ -32,6 +30,7 @@ from metaanalysis.many.sets_of_studies import (
     each_range,
     pieces,
     refit_of,
+    resampled,
 )
 from metaanalysis.options import choose
 from metaanalysis.results.bootstrap import QUANTITIES
@@ -155,22 +154,14 @@ def bootstrap_many(
     codes = summed_up(sizes, BOOTSTRAP_LEAST, largest, whole, {"estimate": answers["estimate_se"]})
     codes[(codes == COMPUTED) & (failed > 0)] = PARTLY
     title = formulas.BOOTSTRAP_INTERVALS[which].title
-    return ResampledMany(
-        "bootstrap",
-        f"{resamples:,} {'parametric resamples' if way == 'parametric' else 'resamples of the studies'} of each; "
-        f"intervals ({100 * many.level:g}%): {title}",
-        columns,
-        np.arange(sizes.size),
-        codes,
-        MORE_WORDS,
-        MORE_FAILING,
-        many,
-    )
+    sets = "parametric resamples" if way == "parametric" else "resamples of the studies"
+    how = f"{resamples:,} {sets} of each; intervals ({100 * many.level:g}%): {title}"
+    return resampled(many, "bootstrap", how, columns, codes)
 
 
 def accelerations_of(refit: Refit, largest: int) -> dict[str, FloatArray]:
     """How fast the standard error of each quantity changes with it, (groups,) each."""
-    deleted = deleted_of(refit, largest, False, "")
+    deleted, _ = deleted_of(refit, largest, False, "")
     found = {name: np.full(refit.sizes.size, np.nan) for name in QUANTITIES}
     for k, groups in groups_by_size(refit.sizes, BOOTSTRAP_LEAST, largest):
         at = refit.starts[groups][:, np.newaxis] + np.arange(k)
@@ -342,18 +333,10 @@ def permutation_test_many(
         "permutations": np.where(todo, usable, 0),
         "exact": (todo & every).astype(np.intp),
     }
-    return ResampledMany(
-        "permutation test",
-        f"Signs of the effects flipped: all patterns where there are few, else {permutations:,} at random"
-        if exact is None
-        else f"Signs of the effects flipped: {'all patterns' if exact else f'{permutations:,} at random'}",
-        columns,
-        np.arange(sizes.size),
-        codes,
-        MORE_WORDS,
-        MORE_FAILING,
-        many,
-    )
+    at_random = f"{permutations:,} at random"
+    patterns_of = {None: f"all patterns where there are few, else {at_random}", True: "all patterns", False: at_random}
+    how = f"Signs of the effects flipped: {patterns_of[exact if exact is None else bool(exact)]}"
+    return resampled(many, "permutation test", how, columns, codes)
 
 
 def sign_flips(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from metaanalysis.many.pooling import FAILING, WORDS, checked_workers
 from metaanalysis.many.ragged import Ragged
 from metaanalysis.options import PoolOptions
 from metaanalysis.results.pooled_many import PooledMany
+from metaanalysis.results.resampled_many import ResampledMany
 
 # Elements (sets times studies) that are pooled at a time: some 100 MB with what the engines need.
 ELEMENTS = 2_097_152
@@ -110,6 +111,20 @@ def each_range(starts: IntArray, sizes: IntArray) -> IntArray:
     total = int(sizes.sum())
     begin = np.cumsum(sizes) - sizes
     return np.asarray(np.arange(total) + np.repeat(starts - begin, sizes))
+
+
+def resampled(
+    many: PooledMany,
+    question: str,
+    how: str,
+    columns: Mapping[str, FloatArray | IntArray],
+    codes: IntArray,
+    group: IntArray | None = None,
+    label: Sequence[str] | None = None,
+) -> ResampledMany:
+    """The result; codes: what each row ended in, as places in `MORE_WORDS`; group: of each row, where there is not one a group."""
+    rows = np.arange(len(many)) if group is None else group
+    return ResampledMany(question, how, columns, rows, codes, MORE_WORDS, MORE_FAILING, many, label)
 
 
 def without_each(refit: Refit, studies: IntArray) -> Iterator[tuple[IntArray, dict[str, FloatArray]]]:

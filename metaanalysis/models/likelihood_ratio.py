@@ -87,6 +87,17 @@ def likelihood_ratio_test(smaller: Regression, larger: Regression) -> Likelihood
     >>> print(ma.likelihood_ratio_test(smaller, larger))
     Likelihood-ratio test (ML): ~ 1 within ~ ablat: chi² = 9.96, df = 1, p = 0.0016
     """
+    for fit in (smaller, larger):
+        if not isinstance(fit, Regression):
+            raise OptionError(
+                f"likelihood_ratio_test compares fits of meta_regression, not a {type(fit).__name__}: for the mean alone "
+                f'fit meta_regression(effects, "~ 1", tau2="ML").'
+            )
+        if fit.weighting:
+            raise OptionError(
+                f"{fit.formula!r} was fitted with {fit.weighting}, so that its coefficients do not maximise the likelihood: fit it "
+                f"without them."
+            )
     same = (
         smaller.k == larger.k
         and np.array_equal(smaller.effects.y, larger.effects.y)

@@ -28,7 +28,7 @@ from metaanalysis.formulas.tau2 import TAU2, Tau2Function, estimate_tau2
 from metaanalysis.formulas.weighted import inverse_variance_weights, own_weights_fit, weighted_least_squares
 from metaanalysis.models.location_scale import location_scale
 from metaanalysis.models.numbers import ci_title
-from metaanalysis.models.own_weights import INTERVALS, Weights, weights_of, with_generalised_q
+from metaanalysis.models.own_weights import INTERVALS, OWN_WEIGHTS, Weights, weights_of, with_generalised_q
 from metaanalysis.options import PoolOptions
 from metaanalysis.results import Regression
 
@@ -216,6 +216,7 @@ def meta_regression(
         tau2_method=TAU2.entry(options.tau2).title if random else "",
         ci_method=ci_title(options.ci),
         convention=name,
+        weighting="" if own is None else OWN_WEIGHTS,
         excluded=left_out,
         notes=("there are no moderators to test",) if not tested else (),
     )

@@ -21,6 +21,9 @@ from metaanalysis.options import PoolOptions
 # A column of the table, or one weight a study.
 Weights: TypeAlias = str | Sequence[float] | FloatArray
 
+# How results name them.
+OWN_WEIGHTS = "weights given by the user"
+
 # The intervals that are defined with any weights: the others rest on inverse-variance weights.
 INTERVALS = ("wald", "t")
 

@@ -20,7 +20,7 @@ from metaanalysis.formulas.tau2 import TAU2, Tau2Function
 from metaanalysis.models.beta_binomial import beta_binomial_numbers
 from metaanalysis.models.glmm import glmm_numbers
 from metaanalysis.models.numbers import PooledNumbers, ci_title, pooled_numbers
-from metaanalysis.models.own_weights import Weights, own_weight_numbers, weights_of, with_generalised_q
+from metaanalysis.models.own_weights import OWN_WEIGHTS, Weights, own_weight_numbers, weights_of, with_generalised_q
 from metaanalysis.models.tables import mantel_haenszel_numbers, peto_numbers
 from metaanalysis.options import PoolOptions
 from metaanalysis.results import Pooled
@@ -211,6 +211,7 @@ def fitted(
         ci_method=ci_title(options.ci),
         prediction_method=PREDICTION.entry(options.prediction).title if random else "",
         notes=notes_on(numbers, effects.k, options),
+        method_title="" if weights is None else OWN_WEIGHTS,
     )
 
 
@@ -269,7 +270,9 @@ def notes_on(numbers: PooledNumbers, k: int, options: PoolOptions) -> tuple[str,
     if k == 1:
         notes.append("k = 1: the result is that of the one study; the variance between studies can't be estimated")
     if math.isnan(float(numbers.ci_low)):
-        notes.append(f"k = {k}: there is no confidence interval with {float(numbers.df):g} degrees of freedom")
+        df = float(numbers.df)
+        wanting = f"with {df:g} degrees of freedom" if math.isfinite(df) else "of this kind"
+        notes.append(f"k = {k}: there is no confidence interval {wanting}")
     if random and k > 1 and options.prediction != "none" and math.isnan(float(numbers.prediction_low)):
         notes.append(f"k = {k}: too few studies for this prediction interval")
     if options.ci == "kenward-roger" and float(numbers.df) < 1.0:

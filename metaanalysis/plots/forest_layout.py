@@ -29,7 +29,7 @@ INDENT = 0.9
 LINE = 1.22
 LIGHT = 1.3
 BASELINE = 0.36
-MOST_LINES = 4
+MOST_LINES = 8
 SHORT_NAME = 12.0
 BOLD: tuple[Kind, ...] = ("group", "pooled", "overall")
 # Rows with some space over them, but for pooled rows that follow each other.

@@ -109,7 +109,8 @@ def refits_spec(refits: Refits, options: ForestOptions) -> ForestSpec:
         with_cells(base.pooled(fit, (), everyone, "overall"), {name: column[-1] for name, column in texts.items()})
     )
     own = ["study", "k"] if refits.question == "cumulative" else ["study"]
-    wide = [name for name in ("p_value", "tau2", "i2") if name in texts]
+    has_test = fit.effects.measure_entry.no_effect is not None
+    wide = [name for name in ("p_value", "tau2", "i2") if name in texts and (has_test or name != "p_value")]
     narrow = [name for name in ("i2",) if name in texts]
     choices = [(own, ["estimate", *wide]), (own, ["estimate", *narrow]), (["study"], ["estimate"])]
     sets = column_sets(base, options, texts, choices)

@@ -45,9 +45,14 @@ def plain_heterogeneity(fit: Pooled) -> str:
     return NOT_APPLICABLE if fit.k < 2 else f"Heterogeneity: {in_symbols(heterogeneity_line(fit))}"
 
 
+def is_of_one_group(fit: Pooled) -> bool:
+    """Whether there is no value of no effect, so that a test would ask whether a proportion is 0.5, or a mean 0."""
+    return fit.effects.measure_entry.no_effect is None
+
+
 def plain_test(fit: Pooled) -> str:
     """As in "Test for overall effect: z = −4.00, p < 0.0001"."""
-    if math.isnan(fit.p_value):
+    if math.isnan(fit.p_value) or is_of_one_group(fit):
         return ""
     return f"Test for overall effect: {in_symbols(test_statistic(fit.statistic, fit.df, fit.p_value))}"
 
@@ -109,7 +114,7 @@ def revman_heterogeneity(fit: Pooled) -> str:
 
 def revman_test(fit: Pooled) -> str:
     """As in "Test for overall effect: Z = 4.00 (P < 0.0001)"; the statistic without its sign."""
-    if math.isnan(fit.p_value) or math.isnan(fit.statistic):
+    if math.isnan(fit.p_value) or math.isnan(fit.statistic) or is_of_one_group(fit):
         return ""
     own = f"Z = {abs(fit.statistic):.2f}"
     if not math.isinf(fit.df):
@@ -147,7 +152,7 @@ def signed(x: float) -> str:
 
 def jama_test(fit: Pooled) -> str:
     """As in "Overall effect: z = −4.00; P < .001"."""
-    if math.isnan(fit.p_value) or math.isnan(fit.statistic) or math.isnan(fit.df):
+    if math.isnan(fit.p_value) or math.isnan(fit.statistic) or math.isnan(fit.df) or is_of_one_group(fit):
         return ""
     letter = "z" if math.isinf(fit.df) else f"t{f'{fit.df:.0f}'.translate(_SUBSCRIPTS)}"
     return in_symbols(f"Overall effect: {letter} = {signed(fit.statistic)}; {jama_p(fit.p_value)}")
@@ -173,7 +178,7 @@ def bmj_heterogeneity(fit: Pooled) -> str:
 
 def bmj_test(fit: Pooled) -> str:
     """As in "Test for overall effect: z=4.00, P<0.001"."""
-    if math.isnan(fit.p_value) or math.isnan(fit.statistic) or math.isnan(fit.df):
+    if math.isnan(fit.p_value) or math.isnan(fit.statistic) or math.isnan(fit.df) or is_of_one_group(fit):
         return ""
     own = "z" if math.isinf(fit.df) else "t"
     df = "" if math.isinf(fit.df) else f", df={fit.df:g}"

@@ -19,8 +19,8 @@ EDGE, PAD, GAP, INDENT = 0.5, 0.55, 1.6, 0.9
 STRIP = 1.9
 # The least size of a phase's name, as a share of that of the texts.
 PHASE = 0.75
-# In points: letters are not made smaller than this for the sake of a long word of the user's.
-SMALL_FOR_OWN = 6.0
+# In points: by how much letters may shrink so that no word of the user's is broken.
+FOR_OWN = 1.5
 PHASES = ("Identification", "Screening", "Included")
 
 
@@ -86,16 +86,15 @@ def arranged(what: Diagram, options: ChartOptions, width: float, widths: TextWid
     """Boxes as high as their texts, wrapped to their width; letters as large as the longest words allow."""
     every = [*(Item(head) for head in what.heads), *what.items()]
     smallest = min(options.style.smallest_font, options.font_size)
-    # Words of the user's own are broken where they would make all letters small; those that every diagram has are not.
-    size = largest_size(what, every, options.font_size, max(smallest, SMALL_FOR_OWN), width, widths)
-    if math.isnan(size):
-        given = [item for item in every if not item.own]
-        size = largest_size(what, given, options.font_size, smallest, width, widths)
+    size = largest_size(what, [item for item in every if not item.own], options.font_size, smallest, width, widths)
     if math.isnan(size):
         raise OptionError(
             f"the boxes of this flow diagram do not fit into {width / MM:.0f} mm: give more width (width_mm=), or a smaller "
             f"font_size."
         )
+    # Words of the user's own are broken only where they would make all letters much smaller than those of every diagram.
+    whole = largest_size(what, every, size, max(smallest, size - FOR_OWN), width, widths)
+    size = size if math.isnan(whole) else whole
     return Layout(what, replace(options, font_size=size), columns_of(what, width, size), width, widths).sheet()
 
 

@@ -50,7 +50,7 @@ def prisma(counts: Mapping[str, Any], *, ax: Axes | None = None, **look: Unpack[
     Notes
     -----
     A column of 85 mm has room for databases and registers, and beside them for other methods. The diagram of an updated review
-    has a fifth column of boxes and needs about 105 mm: draw it across the page.
+    with other methods has five columns of boxes and needs 90 to 100 mm, by its longest word: draw it across the page.
 
     References
     ----------

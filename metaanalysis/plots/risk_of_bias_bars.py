@@ -70,6 +70,11 @@ def rob_summary(
     OptionError
         Where an option can't be, or the bars have no room.
 
+    Notes
+    -----
+    A part of a bar that is narrower than its sign has none: parts follow each other from the best judgement to the worst, and
+    their shades differ in grey.
+
     References
     ----------
     Higgins JPT, et al. (2011). The Cochrane Collaboration's tool for assessing risk of bias in randomised trials. BMJ 343,

@@ -56,7 +56,7 @@ def rob_traffic_light_pages(
     >>> from metaanalysis import plots
     >>> table = {"study": [f"Study {i}" for i in range(60)], "D1": ["low", "high", "low"] * 20}
     >>> len(plots.rob_traffic_light_pages(table, height_mm=150))
-    3
+    4
     """
     options = sheet_options(rob_traffic_light_pages, look, None)
     table = read_table(frame, tool, study, domains)

@@ -29,6 +29,12 @@ MOST_ROWS = 60
 # Models of counts take long to fit; so many refits are made for a page.
 MOST_MODELS_OF_COUNTS = 40
 MOST_NAMES = 10
+POOLED_BY = {
+    "mantel-haenszel": "Mantel and Haenszel's method",
+    "peto": "Peto's method",
+    "glmm": "a generalised linear mixed model of the counts",
+    "beta-binomial": "a beta-binomial model of the counts",
+}
 
 
 def left_out_in_turn(asked: Asked) -> Refits | Missing:
@@ -36,6 +42,8 @@ def left_out_in_turn(asked: Asked) -> Refits | Missing:
     fit = asked.fit
 
     def make() -> Refits:
+        if fit.k < 2:
+            raise DataError("with a single study there is none to leave out")
         if fit.method in ("glmm", "beta-binomial") and fit.k > MOST_MODELS_OF_COUNTS:
             raise DataError(
                 f"a model of counts of {fit.k} studies takes long to fit, and was not fitted {fit.k} times for this "
@@ -93,8 +101,16 @@ def range_sentence(refits: Refits, wording: Wording) -> str:
     known = np.isfinite(low) & np.isfinite(high)
     turned = int(((beyond != excluded) & known).sum())
     now = "excludes" if excluded else "includes"
+    # One study left alone has no Hartung-Knapp interval, a fit that fails has none either: of these nothing is claimed.
+    if not known.any():
+        return f"{words} The {wording.ci} {now} no effect; without one study there is no interval."
     if turned == 0:
-        return f"{words} The {wording.ci} {now} no effect, and does so without any one of the studies."
+        where = (
+            ""
+            if known.all()
+            else f", as far as there is an interval ({counted(int(known.sum()), 'set')} of {known.size})"
+        )
+        return f"{words} The {wording.ci} {now} no effect, and does so without any one of the studies{where}."
     return f"{words} The {wording.ci} {now} no effect; without {counted(turned, 'of the studies', 'of the studies')} it does not."
 
 
@@ -159,6 +175,13 @@ def estimators_part(asked: Asked, wording: Wording, cite: NumberedReferences) ->
     def make() -> Comparison:
         if fit.k < 2:
             raise DataError("a single study says nothing of the variance between studies")
+        if fit.method != "inverse-variance":
+            raise DataError(
+                f"the estimators are compared where studies are pooled by inverse variance; here it was by "
+                f"{POOLED_BY.get(fit.method, fit.method)}"
+            )
+        if fit.model == "common":
+            raise DataError("the common-effect model has no variance between studies that could be estimated otherwise")
         return compare(fit)
 
     found = attempt(make, asked.effects.label)

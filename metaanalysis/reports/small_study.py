@@ -9,13 +9,14 @@ from markupsafe import Markup
 
 from metaanalysis.diagnostics import small_study_test, trim_and_fill
 from metaanalysis.diagnostics.small_study import TESTS, TOO_FEW_TO_TELL
+from metaanalysis.errors import DataError
 from metaanalysis.plots.words import true_minus
 from metaanalysis.reports.asked import Asked
 from metaanalysis.reports.citations import NumberedReferences
 from metaanalysis.reports.figures import figure
 from metaanalysis.reports.parts import Missing, Part, Table, attempt, missed, sentence
 from metaanalysis.reports.wording import Wording, counted, plain, shown_p
-from metaanalysis.results import SmallStudyTest, TrimAndFill
+from metaanalysis.results import Pooled, SmallStudyTest, TrimAndFill
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +75,7 @@ def small_study_part(asked: Asked, wording: Wording, cite: NumberedReferences) -
         entries = [TESTS.entry(name) for name in done]
         named = Markup(", ").join(Markup("{}{}").format(one.title, cite.mark([one.reference])) for one in entries)
         paragraphs.append("Tests: " + named + ".")
-    filled = attempt(lambda: trim_and_fill(fit), labels)
+    filled = attempt(lambda: filled_in(fit), labels)
     if isinstance(filled, TrimAndFill):
         paragraphs.append(filled_sentence(filled, wording) + cite.mark(["duval2000"]) + ".")
     missing += missed("Trim and fill", filled)
@@ -131,6 +132,13 @@ def filled_sentence(found: TrimAndFill, wording: Wording) -> str:
         f"{'it' if found.missing == 1 else 'them'} the {found.filled.effects.measure_entry.title} would be "
         f"{wording.with_interval(back.estimate, back.ci_low, back.ci_high)}"
     )
+
+
+def filled_in(fit: Pooled) -> TrimAndFill:
+    """Trim and fill; DataError, in words for a reader, where studies were not pooled by inverse variance."""
+    if fit.method != "inverse-variance":
+        raise DataError("it is defined where studies are pooled by inverse variance, and was not made")
+    return trim_and_fill(fit)
 
 
 def draw_funnel(asked: Asked, egger: SmallStudyTest | None) -> Axes:

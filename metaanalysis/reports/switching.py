@@ -41,8 +41,10 @@ def row_of(refits: Refits, i: int) -> dict[str, float]:
 
 
 def is_quick(fit: Pooled) -> bool:
-    """Whether intervals are closed forms, and neither simulated nor searched for."""
+    """Whether intervals are closed forms, and neither simulated nor searched for, nor tau2 a function that knows the studies."""
     options = fit.options
+    if callable(options.tau2):
+        return False
     closed = isinstance(options.ci, str) and options.ci in CI
     return closed and isinstance(options.prediction, str) and options.prediction != "nagashima"
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metaanalysis.effects import Effects, measure_named
+from metaanalysis.effects import measure_named
 from metaanalysis.formulas.arrays import FloatArray
-from metaanalysis.formulas.inference import quantile, two_sided_p
+from metaanalysis.formulas.inference import quantile
 from metaanalysis.formulas.location_scale_fit import tau2_for
-from metaanalysis.formulas.regression import InformationCriteria
-from metaanalysis.options import PoolOptions, checked_level
+from metaanalysis.options import checked_level
+from metaanalysis.results.moderated import Moderated, standard_errors, with_tests
 from metaanalysis.results.text import interval, number, p_value, per_cent
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from metaanalysis.effects.design import Design
 
 
-@dataclass(frozen=True, eq=False)
-class LocationScale:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LocationScale(Moderated):
     """Coefficients of the mean effect (location) and of the between-study variance (scale). Made by `location_scale`.
 
     Attributes
@@ -48,10 +48,6 @@ class LocationScale:
         How the fit ended, in words; `notes` says more.
     """
 
-    estimates: FloatArray
-    covariance: FloatArray
-    df: float
-    names: tuple[str, ...]
     scale_estimates: FloatArray
     scale_covariance: FloatArray
     scale_df: float
@@ -59,35 +55,15 @@ class LocationScale:
     tau2: FloatArray
     predictor: FloatArray
     link: str
-    k: int
-    q_moderators: float
-    q_moderators_df: tuple[float, float]
-    q_moderators_p_value: float
     q_scale: float
     q_scale_df: tuple[float, float]
     q_scale_p_value: float
     likelihood_ratio_scale: float
     likelihood_ratio_scale_df: float
     likelihood_ratio_scale_p_value: float
-    q_residual: float
-    q_residual_df: float
-    q_residual_p_value: float
-    level: float
-    formula: str
     scale: str
-    measure: str
-    options: PoolOptions = field(repr=False)
-    effects: Effects = field(repr=False)
-    design: Design = field(repr=False)
     scale_design: Design = field(repr=False)
-    fit_ml: InformationCriteria = field(repr=False)
-    fit_reml: InformationCriteria = field(repr=False)
     status: str = ""
-    tau2_method: str = ""
-    ci_method: str = ""
-    convention: str = "metafor"
-    excluded: tuple[tuple[str, str], ...] = ()
-    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.tau2.flags.writeable = False
@@ -99,16 +75,13 @@ class LocationScale:
         return np.sqrt(self.tau2)
 
     @property
-    def coefficients(self) -> pd.DataFrame:
-        """One row a location coefficient: estimate, se, statistic, df, p_value, ci_low, ci_high; on the scale of analysis."""
-        return coefficient_table(self.names, self.estimates, self.covariance, self.df, self.level)
-
-    @property
     def scale_coefficients(self) -> pd.DataFrame:
         """The same for the scale coefficients, of log tau2 or, with the identity link, tau2."""
-        return coefficient_table(
-            self.scale_names, self.scale_estimates, self.scale_covariance, self.scale_df, self.level
-        )
+        import pandas as pd
+
+        se = np.sqrt(np.diagonal(self.scale_covariance))
+        columns = with_tests(self.scale_estimates, se, self.scale_df, self.level)
+        return pd.DataFrame(columns, index=pd.Index(self.scale_names, name="term"))
 
     def predict(self, data: Any = None, *, level: float | None = None, transform: bool = False) -> pd.DataFrame:
         """Mean effect, between-study variance and prediction interval of a new study, for given moderators.
@@ -130,30 +103,14 @@ class LocationScale:
             prediction_high, tau2, tau2_low, tau2_high (its Wald interval; NaN where the scale coefficients have no standard
             errors).
         """
-        import pandas as pd
-
         level = self.level if level is None else checked_level(level)
         X = self.design.X if data is None else self.design.rows_for(data)
         Z = self.scale_design.X if data is None else self.scale_design.rows_for(data)
-        estimate, se = X @ self.estimates, standard_errors(X, self.covariance)
         tau2 = np.array(self.tau2)
         if data is not None:
             tau2 = tau2_for(Z, self.scale_design.X, self.predictor, self.scale_estimates, self.link)
-        critical = quantile(level, np.asarray(self.df))
-        spread = np.sqrt(se**2 + tau2)
-        columns = {
-            "estimate": estimate,
-            "ci_low": estimate - critical * se,
-            "ci_high": estimate + critical * se,
-            "prediction_low": estimate - critical * spread,
-            "prediction_high": estimate + critical * spread,
-        }
-        if transform:
-            columns = {name: self.effects.back_transform(values) for name, values in columns.items()}
         low, high = self._tau2_limits(Z, level)
-        frame = pd.DataFrame({**columns, "tau2": tau2, "tau2_low": low, "tau2_high": high})
-        frame.insert(1, "se", se)
-        return frame
+        return self.predicted(X, tau2, level, transform).assign(tau2=tau2, tau2_low=low, tau2_high=high)
 
     def _tau2_limits(self, Z: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
         """Wald limits of tau2 at rows of scale moderators, made on the scale of the linear predictor."""
@@ -166,19 +123,6 @@ class LocationScale:
             with np.errstate(over="ignore"):
                 return np.exp(centre - half), np.exp(centre + half)
         return np.maximum(centre - half, 0.0), np.maximum(centre + half, 0.0)
-
-    def information(self) -> pd.DataFrame:
-        """Log-likelihood, deviance (-2 log-likelihood), AIC, BIC and AICc, by ML and REML, at the fitted tau2.
-
-        Compare fits with different location moderators by ML alone.
-        """
-        import pandas as pd
-
-        rows = {"ML": self.fit_ml, "REML": self.fit_reml}
-        return pd.DataFrame(
-            {name: [float(x) for x in fit] for name, fit in rows.items()},
-            index=["log_likelihood", "deviance", "aic", "bic", "aicc"],
-        ).T
 
     def to_dict(self) -> dict[str, Any]:
         """Every number and every choice by name."""
@@ -209,38 +153,8 @@ class LocationScale:
         """The methods sentences with their references, in the words of a paper."""
         return describe_location_scale(self)
 
-    def __str__(self) -> str:
-        return self.summary()
-
     def __repr__(self) -> str:
         return f"<LocationScale: {self.formula}, scale {self.scale}, {self.link} link, k = {self.k}>"
-
-
-def standard_errors(rows: FloatArray, covariance: FloatArray) -> FloatArray:
-    """Of rows (n, p) times coefficients."""
-    return np.asarray(np.sqrt(np.maximum(np.einsum("np,pq,nq->n", rows, covariance, rows), 0.0)))
-
-
-def coefficient_table(
-    names: tuple[str, ...], estimates: FloatArray, covariance: FloatArray, df: float, level: float
-) -> pd.DataFrame:
-    """One row a coefficient with its test and interval."""
-    import pandas as pd
-
-    se = np.sqrt(np.diagonal(covariance))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = estimates / se
-    half = quantile(level, np.asarray(df)) * se
-    columns = {
-        "estimate": np.array(estimates),
-        "se": se,
-        "statistic": statistic,
-        "df": np.full(estimates.shape, df),
-        "p_value": two_sided_p(statistic, np.asarray(df)),
-        "ci_low": estimates - half,
-        "ci_high": estimates + half,
-    }
-    return pd.DataFrame(columns, index=pd.Index(names, name="term"))
 
 
 def table_lines(table: pd.DataFrame, letter: str, level: float, width: int) -> list[str]:

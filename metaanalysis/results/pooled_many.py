@@ -14,7 +14,7 @@ from metaanalysis.errors import OptionError, nearest
 from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.options import PoolOptions
 from metaanalysis.results.pooled import Pooled
-from metaanalysis.results.text import number, per_cent
+from metaanalysis.results.text import lined_up, number, per_cent
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -297,15 +297,7 @@ class PooledMany:
                 str(int(self.k[place])) if name == "k" else number(float(self.columns[name][place])) for name in have
             ]
             table.append([*map(str, key), *values])
-        widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-        lines.append("")
-        lines.extend(
-            "  ".join(
-                cell.ljust(width) if i < len(self.names) else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in table
-        )
+        lines += ["", *lined_up(table, len(self.names))]
         if len(self) > SHOWN:
             lines.append(f"… and {len(self) - SHOWN:,} more, in .to_frame()")
         return "\n".join(lines)

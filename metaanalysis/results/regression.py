@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metaanalysis.effects import Effects
 from metaanalysis.errors import OptionError, nearest
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.heterogeneity import h2_from_tau2, i2_from_tau2, typical_variance
-from metaanalysis.formulas.inference import quantile, two_sided_p
-from metaanalysis.formulas.regression import InformationCriteria, WaldTest, variance_inflation, wald_test
+from metaanalysis.formulas.regression import WaldTest, variance_inflation, wald_test
 from metaanalysis.formulas.solve import Status
 from metaanalysis.formulas.tau2_intervals import TAU2_INTERVALS
-from metaanalysis.options import PoolOptions, checked_level
+from metaanalysis.options import checked_level
+from metaanalysis.results.moderated import Moderated, with_tests
 from metaanalysis.results.pooled import Interval, root
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from metaanalysis.effects.design import Design
 
-
-@dataclass(frozen=True, eq=False)
-class Regression:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Regression(Moderated):
     """Coefficients of moderators, and the heterogeneity that they leave. Made by `meta_regression`.
 
     Attributes
@@ -43,37 +40,16 @@ class Regression:
         Omnibus test of all coefficients but the intercept: chi-squared, or F where `df` is finite.
     q_residual, q_residual_df, q_residual_p_value
         Test of residual heterogeneity.
+    weighting
+        What took the place of inverse variances as weights, or "".
     """
 
-    estimates: FloatArray
-    covariance: FloatArray
-    df: float
-    names: tuple[str, ...]
-    k: int
     tau2: float
     i2: float
     h2: float
     r2: float
-    q_moderators: float
-    q_moderators_df: tuple[float, float]
-    q_moderators_p_value: float
-    q_residual: float
-    q_residual_df: float
-    q_residual_p_value: float
-    level: float
-    formula: str
-    measure: str
     model: str
-    options: PoolOptions = field(repr=False)
-    effects: Effects = field(repr=False)
-    design: Design = field(repr=False)
-    fit_ml: InformationCriteria = field(repr=False)
-    fit_reml: InformationCriteria = field(repr=False)
-    tau2_method: str = ""
-    ci_method: str = ""
-    convention: str = "metafor"
-    excluded: tuple[tuple[str, str], ...] = ()
-    notes: tuple[str, ...] = ()
+    weighting: str = ""
 
     @property
     def tau(self) -> float:
@@ -124,31 +100,6 @@ class Regression:
         low, high = (float(h2_from_tau2(np.asarray(t), s2)) for t in (limits.low, limits.high))
         return limits._replace(low=low, high=high)
 
-    @property
-    def coefficients(self) -> pd.DataFrame:
-        """One row a coefficient: estimate, se, statistic, df, p_value, ci_low, ci_high; on the scale of analysis."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            self._with_tests(self.estimates, np.sqrt(np.diagonal(self.covariance))),
-            index=pd.Index(self.names, name="term"),
-        )
-
-    def _with_tests(self, estimates: FloatArray, se: FloatArray) -> dict[str, Any]:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            statistic = estimates / se
-        df = np.asarray(self.df)
-        half = quantile(self.level, df) * se
-        return {
-            "estimate": np.array(estimates),
-            "se": se,
-            "statistic": statistic,
-            "df": np.full(estimates.shape, self.df),
-            "p_value": two_sided_p(statistic, df),
-            "ci_low": estimates - half,
-            "ci_high": estimates + half,
-        }
-
     def predict(self, data: Any = None, *, level: float | None = None, transform: bool = False) -> pd.DataFrame:
         """The mean effect, its confidence interval and the prediction interval of a new study, for given moderators.
 
@@ -167,26 +118,9 @@ class Regression:
             One row a row of the data: estimate, se (on the scale of analysis), ci_low, ci_high, prediction_low,
             prediction_high.
         """
-        import pandas as pd
-
         level = self.level if level is None else checked_level(level)
         X = self.design.X if data is None else self.design.rows_for(data)
-        estimate = X @ self.estimates
-        se = np.sqrt(np.maximum(np.einsum("np,pq,nq->n", X, self.covariance, X), 0.0))
-        critical = quantile(level, np.asarray(self.df))
-        spread = np.sqrt(se**2 + self.tau2)
-        columns = {
-            "estimate": estimate,
-            "ci_low": estimate - critical * se,
-            "ci_high": estimate + critical * se,
-            "prediction_low": estimate - critical * spread,
-            "prediction_high": estimate + critical * spread,
-        }
-        if transform:
-            columns = {name: self.effects.back_transform(values) for name, values in columns.items()}
-        frame = pd.DataFrame(columns)
-        frame.insert(1, "se", se)
-        return frame
+        return self.predicted(X, np.asarray(self.tau2), level, transform)
 
     def contrast(self, expression: str) -> pd.DataFrame:
         """A linear combination of coefficients, such as ``"alloc[random] - alloc[alternate]"``.
@@ -207,7 +141,9 @@ class Regression:
         row = self._combination(expression)
         estimate = np.array([row @ self.estimates])
         se = np.sqrt(np.array([row @ self.covariance @ row]))
-        return pd.DataFrame(self._with_tests(estimate, se), index=pd.Index([expression], name="contrast"))
+        return pd.DataFrame(
+            with_tests(estimate, se, self.df, self.level), index=pd.Index([expression], name="contrast")
+        )
 
     def _combination(self, expression: str) -> FloatArray:
         row = np.zeros(len(self.names))
@@ -237,7 +173,7 @@ class Regression:
                 known = [name for name, _ in terms]
                 raise OptionError(
                     f"the contrast {expression!r} names {word!r}, which is no coefficient.{nearest(word, known)} "
-                    f"There are: {', '.join(sorted(known))}."
+                    f"There are: {', '.join(sorted(known))}. A number goes before its name (0.5 * x); brackets are not read."
                 )
             first = False
         if first:
@@ -282,19 +218,6 @@ class Regression:
         values = variance_inflation(self.covariance[np.ix_(at, at)]) if at else np.empty(0)
         return pd.Series(values, index=pd.Index([self.names[i] for i in at], name="term"), name="vif")
 
-    def information(self) -> pd.DataFrame:
-        """Log-likelihood, deviance (-2 log-likelihood), AIC, BIC and AICc, by ML and REML, at the fitted tau2.
-
-        Compare fits with different moderators by ML alone.
-        """
-        import pandas as pd
-
-        rows = {"ML": self.fit_ml, "REML": self.fit_reml}
-        return pd.DataFrame(
-            {name: [float(x) for x in fit] for name, fit in rows.items()},
-            index=["log_likelihood", "deviance", "aic", "bic", "aicc"],
-        ).T
-
     def to_dict(self) -> dict[str, Any]:
         """Every number and every choice by name."""
         names = (
@@ -321,9 +244,6 @@ class Regression:
         from metaanalysis.results.describe import describe_regression
 
         return describe_regression(self)
-
-    def __str__(self) -> str:
-        return self.summary()
 
     def __repr__(self) -> str:
         return f"<Regression: {self.formula}, {self.model} model, k = {self.k}>"

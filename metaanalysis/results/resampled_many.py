@@ -11,7 +11,7 @@ import numpy as np
 from metaanalysis.effects import measure_named
 from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.results.pooled_many import SHOWN, PooledMany, pandas_frame
-from metaanalysis.results.text import number
+from metaanalysis.results.text import lined_up, number
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -136,15 +136,7 @@ class ResampledMany:
             ]
             who = [self.label[row]] if self.label is not None else []
             table.append([*map(str, key if len(names) > 1 else (key,)), *who, *cells])
-        widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-        lines.append("")
-        lines.extend(
-            "  ".join(
-                cell.ljust(width) if i < len(left) else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in table
-        )
+        lines += ["", *lined_up(table, len(left))]
         if len(self) > SHOWN:
             lines.append(f"… and {len(self) - SHOWN:,} more, in .to_frame()")
         return "\n".join(lines)

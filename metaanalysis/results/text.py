@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from metaanalysis.effects import measure_named
@@ -38,6 +39,18 @@ def p_value(p: float, digits: int = 4) -> str:
 def interval(low: float, high: float, decimals: int = 4) -> str:
     """As "low to high"."""
     return f"{number(low, decimals)} to {number(high, decimals)}"
+
+
+def lined_up(table: Sequence[Sequence[str]], left: int) -> list[str]:
+    """Rows of cells as lines, in columns: the first so many to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if i < left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in table
+    ]
 
 
 def per_cent(level: float) -> str:
@@ -97,7 +110,8 @@ def model_sentence(fit: Pooled) -> str:
         "beta-binomial": "beta-binomial model",
     }
     sentence = f"{fit.model.capitalize()}-effect{'s' if fit.model == 'random' else ''} model, "
-    sentence += words.get(fit.method, fit.method)
+    given = fit.method_title if fit.method == "inverse-variance" else ""
+    sentence += given or words.get(fit.method, fit.method)
     if fit.method_title and fit.method == "glmm":
         sentence += f" ({fit.method_title})"
     if fit.tau2_method:
@@ -180,6 +194,7 @@ def regression_summary(reg: Regression) -> str:
     title = f"Meta-regression of {reg.k} studies: {entry.analysis_scale}"
     model = "Mixed-effects model" if reg.model == "random" else "Common-effect model"
     lines = [title, "=" * len(title), f"{reg.formula}", ""]
+    model += f", {reg.weighting}" if reg.weighting else ""
     lines.append(model + (f"; residual tau² by {reg.tau2_method}." if reg.tau2_method else "."))
     lines += [f"Tests and intervals: {reg.ci_method}.", ""]
     table = reg.coefficients

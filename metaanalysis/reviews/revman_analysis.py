@@ -11,10 +11,11 @@ from metaanalysis.effects import Effects, effect_sizes
 from metaanalysis.errors import DataError, MetaAnalysisWarning
 from metaanalysis.models import pool, subgroups
 from metaanalysis.results import Pooled, Subgroups
-from metaanalysis.reviews.revman import RevManAnalysis
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from metaanalysis.reviews.revman import RevManAnalysis
 
 NO_SUBGROUP = "No subgroup"
 

@@ -20,6 +20,7 @@ from metaanalysis.reviews.revman import RevManAnalysis, RevManResult, RevManRevi
 from metaanalysis.reviews.revman_analysis import convention_of, subgroup_names
 from metaanalysis.reviews.revman_reproduction import TOTAL, RevManReproduction, RevManRow
 from metaanalysis.reviews.study_audit import study_verdicts
+from metaanalysis.reviews.study_doubts import effects_given_twice
 from metaanalysis.reviews.study_table import STUDY_SPELLINGS, WORDS, StudyTable, column_of, with_options
 from metaanalysis.reviews.table_audit import table_verdicts
 from metaanalysis.reviews.verdicts import Verdict, frame_of
@@ -52,6 +53,7 @@ def audit_revman(review: RevManReview, level: float, items: int | None, scale: t
     verdicts = [*own_verdicts(review, level), *recomputed_verdicts(review, again)]
     for studies in study_tables(review):
         verdicts += study_verdicts(with_options(studies, items, scale))
+    verdicts += effects_twice(review)
     analyses, rows = len(review.analyses), len(review.studies)
     return Audit(
         frame_of(verdicts),
@@ -220,6 +222,25 @@ def study_tables(review: RevManReview) -> Iterator[StudyTable]:
         start, row = row, row + len(rows)
         if analysis.kind in ("dichotomous", "continuous") and len(rows):
             yield _study_table(analysis, rows, start)
+
+
+def effects_twice(review: RevManReview) -> Iterator[Verdict]:
+    """Of effects that were given as such: which stand in two rows of what is pooled together."""
+    row = 0
+    for analysis in review.analyses:
+        rows = review.rows(analysis)
+        start, row = row, row + len(rows)
+        if analysis.kind not in ("generic", "o-e") or not len(rows):
+            continue
+        fields = ("y", "se") if analysis.kind == "generic" else ("o_minus_e", "variance")
+        if not set(fields) <= set(rows.columns):
+            continue
+        names = [" ".join(f"{name}".split()) for name in rows.study]
+        strata = rows.subgroup_number.to_numpy() if analysis.totals != "overall" else np.zeros(len(rows))
+        for stratum in np.unique(strata):
+            at = np.flatnonzero(strata == stratum).tolist()
+            values = (rows[field].to_numpy(dtype=np.float64)[at].tolist() for field in fields)
+            yield from effects_given_twice([start + 1 + i for i in at], analysis.title, [names[i] for i in at], *values)
 
 
 def _study_table(analysis: RevManAnalysis, rows: pd.DataFrame, start: int) -> StudyTable:

@@ -18,6 +18,8 @@ _DATA = tuple(f"{field}{arm}" for arm in ("1", "2", "") for field in ("events", 
 _GROUPS = {arm: tuple(f"{field}{arm}" for field in ("events", "n", "mean", "sd")) for arm in ("1", "2")}
 # Two studies can agree in their counts by chance when nearly nobody has an event.
 _FEWEST_EVENTS = 10
+# Effects of fewer digits, estimate and standard error together, agree by chance.
+_FEWEST_DIGITS = 6
 _YEAR = re.compile(r"(.*?\b(?:1[89]|20)\d\d)[a-z]?\b")
 _PART = re.compile(r"\s*(?:\([^()]*\)|[\s_-](?:[a-e]|[1-5]|i{1,3}))$")
 
@@ -150,6 +152,43 @@ def _shared(
             f"comparisons of one study (rows {where}): its {people} people count {len(different)} times. Split the group, or "
             "pool with the covariances of shared_control_covariances.",
         )
+
+
+def effects_given_twice(
+    numbers: Sequence[int], outcome: str, studies: Sequence[str], estimates: Sequence[float], errors: Sequence[float]
+) -> Iterator[Verdict]:
+    """Effects that were given with their standard errors, or counts with their variances, and stand in two rows of an analysis.
+
+    numbers: of the rows; the others one a row.
+    """
+    pairs = [
+        (y, error) if math.isfinite(y) and error > 0 and _digits(y) + _digits(error) >= _FEWEST_DIGITS else None
+        for y, error in zip(estimates, errors, strict=True)
+    ]
+    for places in _alike(range(len(pairs)), pairs):
+        first = places[0]
+        for i in places[1:]:
+            names = [f"{shortened(studies[at])!r} (row {numbers[at]})" for at in (i, first)]
+            same = _plain(studies[i]) == _plain(studies[first])
+            yield Verdict(
+                numbers[i],
+                outcome,
+                studies[i],
+                "same data twice",
+                f"{estimates[i]:.10g}, {errors[i]:.10g}",
+                math.nan,
+                math.nan,
+                True,
+                math.nan,
+                f"The effect of {names[0]} is that of {names[1]}, digit by digit: "
+                + ("it counts twice." if same else "they look like one study under two names, which counts twice."),
+                doubtful=True,
+            )
+
+
+def _digits(value: float) -> int:
+    """How many digits a number has, without zeros at its beginning and end."""
+    return len(f"{abs(value):.12e}".partition("e")[0].replace(".", "").strip("0"))
 
 
 def _alike(at: Sequence[int], keys: Sequence[object]) -> Iterator[list[int]]:

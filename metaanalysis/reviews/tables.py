@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def read_csv_exactly(source: Path | IO[str], **others: Any) -> pd.DataFrame:
+def read_csv_exactly(source: Path | IO[str] | IO[bytes], **others: Any) -> pd.DataFrame:
     """Read CSV in UTF-8 with numbers to their last digit; `others` as for `pandas.read_csv`."""
     import pandas as pd
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import special
 
-from metaanalysis.formulas.quadratic_forms import orthonormal_basis, upper_tail
+from metaanalysis.formulas.quadratic_forms import orthonormal_basis, upper_tail, upper_tails
 
 
 @pytest.mark.parametrize("k", [2, 3, 10, 200])
@@ -53,3 +53,20 @@ def test_scale_of_the_form_does_not_matter() -> None:
     d = 1 + 0.3 / v
     for c in (1e-12, 1e12):
         assert_allclose(upper_tail(9.0 * c, d * c, basis), upper_tail(9.0, d, basis), rtol=1e-12)
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_many_at_once_are_each_on_its_own(columns: int) -> None:
+    # From tau2 = 0 to where nearly all is heterogeneity: tails from 1e-12 to 1, and more rows than one temporary array takes.
+    random = np.random.default_rng(4)
+    k = 12
+    v = 10.0 ** random.uniform(-3, 0, k)
+    X = np.column_stack([np.ones(k), random.normal(size=(k, columns - 1))])
+    basis = orthonormal_basis(1 / v, X)
+    d = 1 + np.append(0.0, np.geomspace(1e-5, 1e3, 99))[:, np.newaxis] / v
+    q = np.append(60.0 * np.ones(98), [0.0, 1e-3])
+    together = upper_tails(q, d, basis)
+    assert_allclose(together, [upper_tail(float(q[i]), d[i], basis) for i in range(q.size)], rtol=1e-11)
+    assert together[-2] == 1.0
+    assert (np.diff(together[:98]) > -1e-13).all()
+    assert_allclose(together[0], special.chdtrc(k - columns, 60.0), rtol=1e-6)

@@ -53,6 +53,28 @@ def test_differences(low: float, high: float, expected: list[str]) -> None:
     assert labels(low, high, log=False, points=160.0) == expected
 
 
+@pytest.mark.parametrize(
+    "low, high, expected",
+    [
+        (0.0017, 0.09, ["0.002", "0.005", "0.01", "0.02", "0.05"]),
+        (0.91, 0.9983, ["0.95", "0.98", "0.99", "0.995", "0.998"]),
+        (0.0008, 0.9992, ["0.001", "0.01", "0.1", "0.5", "0.9", "0.99", "0.999"]),
+        (0.02, 0.7, ["0.02", "0.05", "0.1", "0.2", "0.5"]),
+        (0.3, 0.62, ["0.3", "0.35", "0.4", "0.45", "0.5", "0.55", "0.6"]),
+    ],
+)
+def test_proportions_on_a_scale_of_log_odds(low: float, high: float, expected: list[str]) -> None:
+    def logit(x: float) -> float:
+        return math.log(x / (1 - x)) if 0 < x < 1 else math.copysign(1e9, x - 0.5)
+
+    def place(x: float) -> float:
+        return 400.0 * (logit(x) - logit(low)) / (logit(high) - logit(low))
+
+    found = choose_ticks(low, high, False, place, lambda text: 5.0 * len(text), 5.0, (-15.0, 415.0))
+    assert [text for _, text in found] == expected
+    assert all(float(text) == x for x, text in found)
+
+
 def test_labels_keep_their_distance() -> None:
     for points in np.linspace(30, 400, 60):
         for low, high, log in ((0.06, 7.0, True), (0.001, 4000.0, True), (-1.1, 1.4, False), (-9000.0, 12000.0, False)):

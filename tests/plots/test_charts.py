@@ -197,6 +197,41 @@ def test_what_a_legend_tells_apart_stays_apart_in_grey(style: Style, bcg: ma.Eff
     assert seen > 20
 
 
+def test_the_page_is_saved_as_it_is_drawn(common_fit: ma.Pooled, tmp_path: Path) -> None:
+    import matplotlib as mpl
+    from matplotlib import image
+
+    for style, page in (("default", 1.0), ("dark", 0.1)):
+        ax = plots.funnel(common_fit, style=style)
+        with mpl.rc_context({"savefig.facecolor": "white" if style == "dark" else "black"}):
+            drawn = image.imread(plots.save(ax, tmp_path / "page.png", dpi=50))
+        np.testing.assert_allclose(drawn[0, 0, :3], page, atol=0.06)
+
+
+def test_a_dark_page_of_the_users_has_light_ink(bcg: ma.Effects) -> None:
+    import matplotlib as mpl
+
+    settings = {"figure.facecolor": "black", "axes.facecolor": "black", "text.color": "white"}
+    fit = ma.pool(bcg)
+    draws = {**every_chart(bcg), "forest": lambda **o: plots.forest(fit, layout="jama", **o)}
+    for name, draw in draws.items():
+        figure = Figure(figsize=(9, 8), facecolor="#0a0a20")
+        inner = Figure(figsize=(9, 8), facecolor="#0a0a20").subfigures(1, 1).subplots()
+        with mpl.rc_context(settings):
+            free = draw()
+        for ax, page in ((draw(ax=figure.subplots()), "#0a0a20"), (draw(ax=inner), "#0a0a20"), (free, "#000000")):
+            text = [t for t in ax.texts if t.get_gid() not in ("number", "sign", "share", "legend")]
+            assert text, name
+            assert all(lightness(t.get_color()) - lightness(page) > 40 for t in text), name
+        assert to_rgb(free.figure.get_facecolor()) == (0, 0, 0), name
+        # A style that is asked for is taken as it is.
+        asked = draw(ax=Figure(figsize=(9, 8), facecolor="black").subplots(), style=Style(ink="#ff0000"))
+        assert "#ff0000" in {t.get_color() for t in asked.texts}, name
+        assert to_rgb(draw(style="dark").figure.get_facecolor()) == to_rgb(plots.DARK.page), name
+    with pytest.raises(ma.OptionError, match="style='darc' is not a Style"):
+        plots.funnel(fit, style="darc")
+
+
 def test_the_users_settings_do_no_harm(common_fit: ma.Pooled, in_order: Callable[..., None]) -> None:
     import matplotlib as mpl
 

@@ -236,7 +236,9 @@ def test_colours_stay_apart_in_grey(style: Style) -> None:
 @pytest.mark.parametrize("tool", [tool for tool, own in TOOLS.items() if own.judgements])
 def test_judgements_stay_apart_in_grey(tool: str) -> None:
     own = [JUDGEMENTS[key] for key in TOOLS[tool].judgements]
-    assert min(np.diff(sorted(lightness(j.fill) for j in own))) > 10
+    assert min(np.diff(sorted(lightness(j.fill) for j in own))) > 12
+    low, high = (lightness(JUDGEMENTS[key].fill) for key in ("low", "high"))
+    assert low - high > 25
     assert all(abs(lightness(j.fill) - lightness(j.ink)) > 40 for j in own)
     assert len({j.sign for j in JUDGEMENTS.values()}) == len(JUDGEMENTS)
 

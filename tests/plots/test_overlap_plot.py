@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
@@ -31,6 +32,20 @@ def test_numbers() -> None:
 def test_texts_are_in_order(c: int, width: float, in_order: Callable[..., None]) -> None:
     lists = {f"Review {i} of a long name": [f"s{k}" for k in range(3 * i, 3 * i + 8)] for i in range(c)}
     in_order(ma.overlap(ma.citation_matrix(lists), width_mm=width, style=plots.DARK))
+
+
+@pytest.mark.parametrize("c", [2, 6, 30])
+def test_every_square_is_framed_within_the_panel(c: int, lines_of: Callable[..., list[np.ndarray]]) -> None:
+    ax = ma.overlap(ma.citation_matrix({f"R{i}": [f"s{k}" for k in range(i, i + 4)] for i in range(c)}), width_mm=85)
+    frames = np.array(lines_of(ax, "square"))
+    assert len(frames) == c * (c + 1) // 2
+    # Half of a line is outside its square: on the free sides, on the right and at the top, the panel has room for it.
+    half = 0.5 * max(line.get_linewidths()[0] for line in ax.collections if line.get_gid() == "square")
+    box = ax.get_window_extent()
+    point = ax.figure.dpi / 72
+    right, top = ax.transData.transform([frames[..., 0].max(), frames[..., 1].min()])
+    assert box.x1 - right >= 0.9 * half * point
+    assert box.y1 - top >= 0.9 * half * point
 
 
 def test_what_is_refused() -> None:

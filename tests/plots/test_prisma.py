@@ -60,6 +60,9 @@ def test_no_word_of_the_diagram_is_broken() -> None:
         said = shown(prisma(counts, width_mm=width))
         for word in ("Organisations", "Identification", "eligibility", "retrieval", "databases", "screening"):
             assert word in said
+    # Nor one of the user's own, where letters a little smaller hold it.
+    own = {**OTHER, "organisations": 0, "websites": 7, "reports_excluded": {"Not randomised": 50, "Wrong outcome": 25}}
+    assert "randomised" in shown(prisma(own, width_mm=85, font="DejaVu Sans"))
 
 
 def test_arrows_end_at_boxes_and_cross_none() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -15,6 +17,7 @@ from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
 import metaanalysis as ma
+from metaanalysis import plots
 from metaanalysis.plots import DARK
 from metaanalysis.plots.risk_of_bias_colours import JUDGEMENTS
 
@@ -31,6 +34,7 @@ ROB2: dict[str, list[Any]] = {
 STARS = {"study": ["A", "B"], "Selection": [4, "***"], "Comparability": [0, 2], "Outcome": [3, 1]}
 ROBINS = {"study": ["A", "B"], **{f"D{i}": ["low", "serious"] for i in range(1, 7)}, "D7": ["ni", "critical"]}
 COCHRANE = {"author": ["A", "B"], "Allocation concealment": ["?", "-"], "Our own question": ["low", "high"]}
+SIGNS = {judgement.sign for judgement in JUDGEMENTS.values()}
 TABLES = [(ROB2, "RoB 2"), (STARS, "Newcastle-Ottawa"), (ROBINS, "ROBINS-I"), (COCHRANE, "Cochrane 2011")]
 
 
@@ -61,6 +65,125 @@ def test_signs_are_those_of_the_table_within_their_lights() -> None:
     assert {"D1", "D2", "D3", "Overall"} <= set(words(ax))
     assert "D3: Bias due to missing outcome data" in words(ax)
     assert not any("country" in word for word in words(ax))
+
+
+def extents(artists: Any) -> np.ndarray:
+    """Boxes in points from the top left corner of the figure: left, top, right, bottom."""
+    found = []
+    for artist in artists:
+        box, figure = artist.get_window_extent(), artist.axes.figure
+        tall = figure.bbox.height
+        found.append([box.x0, tall - box.y1, box.x1, tall - box.y0])
+    return np.array(found) * 72 / figure.dpi
+
+
+def assert_laid_out(ax: Axes, studies: list[str], columns: int, size: float = 8.0) -> None:
+    """Lights in rows beside their names and in columns under their headings, lines between them, nothing touching."""
+    lights = [patch for patch in ax.patches if patch.get_gid() not in ("legend", None)]
+    signs = [text for text in ax.texts if text.get_gid() == "sign"]
+    names = [text for text in ax.texts if text.get_gid() == "study"]
+    assert len(lights) == len(signs) == len(studies) * columns
+    light, sign, name = extents(lights), extents(signs), extents(names)
+    grid = light.reshape(len(studies), columns, 4)
+    middles = 0.5 * (grid[..., :2] + grid[..., 2:])
+    # One diameter, a column of one x, a row of one y, and a sign in the middle of each.
+    assert_allclose(np.ptp(light[:, 2] - light[:, 0]), 0.0, atol=1e-6)
+    assert_allclose(light[:, 2] - light[:, 0], light[:, 3] - light[:, 1], atol=1e-6)
+    assert_allclose(np.ptp(middles[..., 0], axis=0), 0.0, atol=1e-6)
+    assert_allclose(np.ptp(middles[..., 1], axis=1), 0.0, atol=1e-6)
+    assert_allclose(0.5 * (sign[:, 0] + sign[:, 2]), middles[..., 0].ravel(), atol=0.35)
+    assert_allclose(0.5 * (sign[:, 1] + sign[:, 3]), middles[..., 1].ravel(), atol=0.25 * size)
+    # Neighbours keep their distance.
+    assert (grid[:, 1:, 0] - grid[:, :-1, 2] > 0.15 * size).all()
+    assert (grid[1:, :, 1] - grid[:-1, :, 3] > 0.15 * size).all()
+    assert (light[:, 0].min() - name[:, 2] > 0.2 * size).all()
+    # Lines of the body: over the first row, between two rows, under the last.
+    segments = [segment for c in ax.collections for segment in c.get_segments()]
+    rules = sorted(float(s[0, 1]) for s in segments if s[0, 1] == s[1, 1])
+    assert len(rules) == len(studies) + 1
+    at, tops = 0, np.array(rules[:-1])
+    for row, (top, bottom) in enumerate(pairwise(rules)):
+        assert (grid[row, :, 1] > top + 0.05 * size).all(), studies[row]
+        assert (grid[row, :, 3] < bottom - 0.05 * size).all(), studies[row]
+        assert_allclose(middles[row, :, 1], 0.5 * (top + bottom), atol=0.01)
+        lines = []
+        while at < len(names) and name[at, 3] < bottom:
+            assert name[at, 1] > top
+            lines.append(at)
+            at += 1
+        assert " ".join(names[i].get_text() for i in lines) == studies[row]
+        assert_allclose(0.5 * (name[lines[0], 1] + name[lines[-1], 3]), 0.5 * (top + bottom), atol=0.25 * size)
+    assert at == len(names)
+    # Headings over their columns and over the first line; what is below the last line stays there.
+    others = [text for text in ax.texts if text.get_gid() is None]
+    place = extents(others)
+    above = [i for i in range(len(others)) if place[i, 3] <= rules[0] + 0.3 * size and place[i, 1] > tops[0] - 2 * size]
+    heads = [i for i in above if others[i].get_text() != "Study"]
+    assert_allclose([0.5 * (place[i, 0] + place[i, 2]) for i in heads], middles[0, :, 0], atol=0.35)
+    below = extents([a for a in (*ax.texts, *ax.patches) if a.get_gid() == "legend"] or others[-1:])
+    assert below[:, 1].min() > rules[-1] + 0.15 * size
+    # A line upright, where there is one, runs between two columns and through no text.
+    every = extents([*names, *signs, *others])
+    for (x, y0), (_, y1) in (s for s in segments if s[0, 0] == s[1, 0]):
+        through = (every[:, 0] < x) & (every[:, 2] > x) & (every[:, 1] < max(y0, y1)) & (every[:, 3] > min(y0, y1))
+        assert not through.any()
+        assert ((grid[..., 2] < x) | (grid[..., 0] > x)).all()
+        assert (grid[..., -1, 0] > x).all()
+        assert (grid[..., -2, 2] < x).all()
+
+
+@pytest.mark.parametrize(("width", "size"), [(85, 8.0), (180, 8.0), (120, 5.5)])
+def test_lights_stand_in_rows_and_columns(width: float, size: float) -> None:
+    for table, tool, columns in ((ROB2, "RoB 2", 4), (ROBINS, "ROBINS-I", 7), (COCHRANE, "Cochrane 2011", 2)):
+        studies = [str(name) for name in table.get("study", table.get("author"))]
+        ax = ma.rob_traffic_light(
+            table, tool, width_mm=width, font_size=size, font="DejaVu Sans", title="A title " * 20
+        )
+        assert_laid_out(ax, studies, columns, size)
+
+
+@pytest.mark.parametrize("tool", ["RoB 2", "ROBINS-I", "Cochrane 2011"])
+@pytest.mark.parametrize("size", [4.0, 8.0, 12.0])
+def test_every_light_has_its_sign(tool: str, size: float) -> None:
+    table = next(table for table, own in TABLES if own == tool)
+    ax = ma.rob_traffic_light(table, tool, font_size=size, width_mm=200)
+    lights = [patch for patch in ax.patches if patch.get_gid() is not None]
+    signs = [text for text in ax.texts if text.get_gid() in ("sign", "legend") and text.get_text() in SIGNS]
+    assert len(lights) == len(signs)
+    for light, sign in zip(extents(lights), extents(signs), strict=True):
+        assert (light[:2] < sign[:2]).all()
+        assert (sign[2:] < light[2:]).all()
+
+
+def test_pages_are_alike_and_lack_no_study(in_order: Callable[..., None]) -> None:
+    names = [f"Author {i}{', of the ' * (i % 7 == 3) + 'long name ' * (9 * (i % 7 == 3))}".strip() for i in range(70)]
+    # The only judgement of its kind is on the last page, the longest head on all of them.
+    table = {"study": names, "D1": ["low"] * 70, "D2": [*["high"] * 69, "some concerns"], "Overall": ["high"] * 70}
+    pages = plots.rob_traffic_light_pages(table, width_mm=85, height_mm=160, title="Risk of bias")
+    assert len(pages) >= 3
+    shown: list[str] = []
+    for number, ax in enumerate(pages):
+        in_order(ax)
+        assert ax.figure.get_size_inches()[1] * 25.4 <= 160 + 1e-9
+        said = words(ax)
+        assert said[0] == ("Risk of bias" if number == 0 else "Risk of bias (continued)")
+        assert {
+            "Low risk",
+            "Some concerns",
+            "High risk",
+            "D2: Bias due to deviations from intended interventions",
+        } <= set(said)
+        assert ("Continued on the next page" in said) == (number < len(pages) - 1)
+        count = len(words(ax, "sign")) // 3
+        own = names[len(shown) : len(shown) + count]
+        assert_laid_out(ax, own, 3)
+        shown += own
+    assert shown == names
+    assert_allclose(*(extents([p for p in ax.patches if p.get_gid() == "low"])[0, ::2] for ax in pages[::2][:2]))
+    (single,) = plots.rob_traffic_light_pages(ROB2)
+    assert words(single) == words(ma.rob_traffic_light(ROB2))
+    with pytest.raises(ma.OptionError, match="a page of 30 mm has no room for the headings, the notes and a study"):
+        plots.rob_traffic_light_pages(table, height_mm=30)
 
 
 def test_the_widest_sign_stays_in_its_light() -> None:

@@ -1,0 +1,197 @@
+"""Groups of rows from files: their keys, how many rows fit into memory, and pooling those that stand one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metaanalysis.errors import DataError, MetaAnalysisError
+from metaanalysis.formulas.arrays import IntArray
+from metaanalysis.many.parquet_keys import named_key, starts_of_groups
+from metaanalysis.many.parquet_work import Plan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from metaanalysis.many.asked import Asked
+    from metaanalysis.results.pooled_many import PooledMany
+
+Options = tuple[tuple[str, Any], ...]
+Key = tuple[Any, ...]
+RowNumbers = NDArray[np.int64]
+# Columns of the parts that the target does not have: the source row at which a group first appears, and how many of its rows
+# were pooled. The columns of a result have no spaces.
+ROW, KEPT = "first row", "rows pooled"
+# Rows of a batch at most: enough that a call's fixed cost vanishes, few enough that its arrays stay small.
+MOST_ROWS = 1 << 20
+LEAST_ROWS = 1 << 12
+# Bytes that a row costs while it is pooled, beside its own columns some times over: measured, for groups of one study,
+# whose results are longer than their data.
+BYTES_A_ROW = 400
+COPIES = 5
+# Bytes a row that pooling one large group takes beside its columns.
+WORK_OF_ONE_GROUP = 80
+
+
+class OrderError(MetaAnalysisError):
+    """Keys do not ascend or descend: the files are partitioned then."""
+
+
+class TooLargeError(DataError):
+    """A group does not fit into memory: what is done is kept, for a call with more."""
+
+
+def batch_rows(plan: Plan, bytes_a_row: float) -> int:
+    """How many rows are pooled at a time."""
+    return int(min(MOST_ROWS, max(LEAST_ROWS, plan.budget / (COPIES * bytes_a_row + BYTES_A_ROW))))
+
+
+def bytes_a_row(plan: Plan) -> float:
+    """What a row of the columns that are read takes; texts are taken as 16 bytes long."""
+    return sum(getattr(field.type, "byte_width", 16) if fixed(field.type) else 24 for field in plan.source.schema)
+
+
+def fixed(kind: Any) -> bool:
+    """Whether values of a type all have the same width in whole bytes."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_primitive(kind) and not pa.types.is_boolean(kind))
+
+
+def most_of_a_group(plan: Plan) -> float:
+    """How many rows a group may have."""
+    return plan.budget / (COPIES * bytes_a_row(plan) + WORK_OF_ONE_GROUP)
+
+
+def too_large(plan: Plan, key: Key) -> DataError:
+    """What to say of a group that does not fit into memory, after counting its rows."""
+    rows = sum(int(matches.sum()) for _, matches in matching(plan, key))
+    needed = rows * (COPIES * bytes_a_row(plan) + WORK_OF_ONE_GROUP)
+    threads = "" if plan.at_once == 1 else f", or workers=1, to which {megabytes(needed)!r} is enough"
+    return TooLargeError(
+        f"the group {named_key(plan.by, key)} has {rows:,} rows, too many for the memory limit: a group is pooled in one piece. "
+        f"Give memory_limit={megabytes(needed * plan.at_once)!r} or more{threads}."
+    )
+
+
+def matching(plan: Plan, key: Key) -> Iterator[tuple[int, Any]]:
+    """For every batch of the source its first row and which rows have a key."""
+    row = 0
+    for batch in plan.source.batches(0, len(plan.source.stretches), 1 << 16, plan.by):
+        yield row, equals([batch[name] for name in plan.by], key)
+        row += batch.num_rows
+
+
+def equals(keys: list[pa.Array], key: Key) -> Any:
+    """Which rows have a key."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = np.ones(len(keys[0]), dtype=np.bool_)
+    for column, value in zip(keys, key, strict=True):
+        found &= pc.equal(column, pa.scalar(value, column.type)).to_numpy(zero_copy_only=False).astype(np.bool_)
+    return found
+
+
+def megabytes(number: float) -> str:
+    """A number of bytes as `memory_limit` understands it, rounded up."""
+    return f"{int(number // 1e6) + 1}MB"
+
+
+def keys_of(plan: Plan, batch: pa.RecordBatch, row: int) -> tuple[list[pa.Array], IntArray]:
+    """The keys of a batch and where its groups begin; DataError where a key is missing."""
+    import pyarrow as pa
+
+    keys = [batch[name] for name in plan.by]
+    for name, key in zip(plan.by, keys, strict=True):
+        bad = np.zeros(0, dtype=np.bool_)
+        if key.null_count:
+            bad = key.is_null().to_numpy(zero_copy_only=False)
+        elif pa.types.is_floating(key.type):
+            bad = np.isnan(key.to_numpy(zero_copy_only=False))
+        if bad.any():
+            raise DataError(
+                f"the key {name!r} is missing in {plan.source.place(row + int(np.argmax(bad)))}: name the group or remove the row."
+            )
+    return keys, starts_of_groups(keys)
+
+
+def pooled_groups(
+    plan: Plan, table: pa.Table, starts: IntArray, heads: list[pa.Array], rows: RowNumbers, options: Options
+) -> pa.Table:
+    """Pool groups that stand one after the other: keys, numbers, and for the run itself ROW and KEPT.
+
+    starts: where each begins in the table; heads: its key; rows: the source row at which it first appears.
+    """
+    import pyarrow as pa
+
+    # One number a group instead of its keys: nothing need be compared again.
+    name = unused("group", list(plan.data))
+    sizes = np.diff(np.append(starts, table.num_rows))
+    numbered = table.select(plan.data).append_column(name, pa.array(np.repeat(np.arange(len(starts)), sizes)))
+    many = pooled_quietly(numbered, name, options)
+    if len(many) != len(starts):
+        raise AssertionError(f"{len(many)} results of {len(starts)} groups")
+    answer = many.to_frame().drop_columns([name])
+    for place, (key, head) in enumerate(zip(plan.by, heads, strict=True)):
+        answer = answer.add_column(place, key, head)
+    answer = answer.append_column(ROW, pa.array(rows, type=pa.int64()))
+    return plain(answer.append_column(KEPT, pa.array(many.k, type=pa.int64()))).combine_chunks()
+
+
+def pooled_quietly(table: pa.Table, by: str, options: Options) -> PooledMany:
+    """Pool the groups of a table as `pool_many` does; the studies that are left out are told at the end of the run."""
+    from metaanalysis.many.columns import chosen_columns
+    from metaanalysis.many.doors import studies_of
+    from metaanalysis.many.pooling import POOL_OPTIONS, pool_options, pooled_many
+
+    given = dict(options)
+    convention = given.pop("convention", None)
+    columns = chosen_columns(given.pop("columns", None))
+    engine, starts, workers = given.pop("engine", None), given.pop("starts", "scan"), given.pop("workers", None)
+    chosen = {name: given.pop(name, None) for name in POOL_OPTIONS}
+    settled, convention_name = pool_options(table, convention, chosen, "tau2_weights" in given)
+    asked = asked_of(by, settled.method, convention, given)
+    return pooled_many(
+        studies_of(table, asked), settled, convention_name, columns, engine, starts, workers, progress=False
+    )
+
+
+def asked_of(by: Any, method: str, convention: str | None, given: dict[str, Any]) -> Asked:
+    """What is asked of the table's columns; DataError where something else than a column is named."""
+    from metaanalysis.many.asked import Asked
+
+    others = dict(given)
+    named = {name: others.pop(name, None) for name in ("y", "v", "se", "measure", "label", "offsets", "tau2_weights")}
+    for name, value in named.items():
+        if value is not None and not isinstance(value, str):
+            raise DataError(
+                f"{name} names a column of the files, as in {name}='{name}'; it was {type(value).__name__}."
+            )
+    return Asked(
+        by=by,
+        method=method,
+        convention=convention,
+        sorted=True,
+        ci_level=others.pop("ci_level", 0.95),
+        others=others,
+        **named,
+    )
+
+
+def plain(table: pa.Table) -> pa.Table:
+    """Without dictionaries, of which a part could hold only one a column."""
+    import pyarrow as pa
+
+    kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in table.schema.types]
+    return table.cast(pa.schema(zip(table.column_names, kinds, strict=True)))
+
+
+def unused(name: str, names: list[str]) -> str:
+    """A name that no column has."""
+    while name in names:
+        name += "_"
+    return name
