@@ -516,7 +516,7 @@ def draw(rows: list[Row], path: Path) -> None:
             axes[line, 0].set_ylabel(f"{words}, {large or 'no'} large\ncoverage (%)")
         axes[0, 0].set_ylim(75, 100.5)
         figure.subplots_adjust(left=0.085, right=0.785, top=0.975, bottom=0.04, wspace=0.1, hspace=0.14)
-        titles = ("Confidence interval", "Prediction interval, REML", "Interval of tau²")
+        titles = ("Confidence interval", "Prediction interval", "Interval of tau²")
         for line, title in zip((0, 2, 4), titles, strict=True):
             handles, labels = axes[line, 0].get_legend_handles_labels()
             corner = axes[line, -1].get_position()
@@ -530,6 +530,7 @@ def draw(rows: list[Row], path: Path) -> None:
                 handlelength=3.2,
                 alignment="left",
             )
+        figure.text(0.785, 0.03, "  Coverages below 75 % lie\n  outside the panels.", va="bottom")
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=150)
         plt.close(figure)
 

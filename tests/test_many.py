@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import metaanalysis as ma
 from metaanalysis.errors import ExcludedStudiesWarning
 from metaanalysis.formulas.tau2 import TAU2
-from metaanalysis.many import blocks, engines, numpy_engine
+from metaanalysis.many import blocks, engines, numpy_engine, pooling
 from metaanalysis.many.columns import EVERY, USUAL
 from metaanalysis.many.keys import grouped
 from metaanalysis.many.ragged import Ragged
@@ -664,6 +664,15 @@ def test_engines_are_chosen_by_name(monkeypatch):
     with pytest.raises(ma.OptionError, match="pip install"):
         engines.chosen_engine("numba", PoolOptions(), frozenset(["estimate"]))
     assert ma.pool_many(studies(), by="review", engine="numpy").engine == "numpy"
+
+
+def test_compiled_code_is_loaded_for_many_studies_alone(monkeypatch):
+    pytest.importorskip("numba", reason="the compiled engine needs numba: pip install 'metaanalysis[fast]'")
+    y, v, by = np.tile([0.1, 0.4, 0.3], 4), np.full(12, 0.05), np.repeat(np.arange(4), 3)
+    assert ma.pool_many((y, v), by=by, tau2="DL").engine == "numpy"
+    assert ma.pool_many((y, v), by=by, tau2="DL", engine="numba").engine == "numba"
+    monkeypatch.setattr(pooling, "WORTH_COMPILED", 12)
+    assert ma.pool_many((y, v), by=by, tau2="DL").engine == "numba"
 
 
 def test_grouping_of_many_keys_counts_and_keeps_order():

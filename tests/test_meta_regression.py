@@ -157,6 +157,9 @@ def test_weights_of_ones_own_are_not_called_inverse_variances(effects: ma.Effect
         assert "weights given by the user" in text
         assert "inverse variance" not in text
     assert "by inverse variance under" in ma.pool(effects).describe()
+    # The words stay where a fit is written and read again.
+    for fit in (pooled, reg):
+        assert ma.from_json(ma.to_json(fit)).describe() == fit.describe()
 
 
 def test_levels_that_are_numbers_are_known_by_value(effects: ma.Effects) -> None:

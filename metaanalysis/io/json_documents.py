@@ -32,7 +32,7 @@ _POOLED_TEXTS = "measure model method convention tau2_method ci_method predictio
 _REGRESSION = (
     "df tau2 i2 h2 r2 q_moderators q_moderators_p_value q_residual q_residual_df q_residual_p_value level"
 ).split()
-_REGRESSION_TEXTS = "formula measure model tau2_method ci_method convention".split()
+_REGRESSION_TEXTS = "formula measure model tau2_method ci_method convention weighting".split()
 # What formulas may call: encodings of factors, splines, polynomials, and elementary functions.
 _FUNCTIONS = frozenset(
     "C I Q bs cs cc cr poly center scale log log2 log10 exp exp2 exp10 sqrt abs hashed lag "

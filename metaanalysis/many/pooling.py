@@ -37,6 +37,8 @@ from metaanalysis.results.pooled_many import PooledMany, RowsLeftOut
 
 # Below so many rows no progress bar is worth its flicker.
 LONG = 2_000_000
+# With fewer studies NumPy is done before compiled code is loaded: that takes a second or two, and twenty the first time of all.
+WORTH_COMPILED = 1_000_000
 POOL_OPTIONS = tuple(entry.name for entry in fields(PoolOptions))
 # What a group may end in, beside what a solver may.
 NO_STUDY, ONE_STUDY, NOT_DEFINED = len(Status), len(Status) + 1, len(Status) + 2
@@ -107,7 +109,8 @@ def pool_many(
     label
         The column that names the studies, for ``many[key]``.
     engine
-        ``numpy``, or ``numba`` with the extra ``fast``; by default the compiled one where it is installed and has the options.
+        ``numpy``, or ``numba`` with the extra ``fast``; by default the compiled one where it is installed, has the options, and
+        there are a million studies or more: fewer take NumPy less time than loading compiled code takes.
     starts
         For REML and ML: ``scan`` finds the highest of several maxima, as `pool` does; ``one`` is quicker and may miss it.
     workers
@@ -192,6 +195,8 @@ def pool_many(
     )
     studies = studies_of(data, asked)
     warn_of_left_out(studies)
+    if engine is None and studies.ragged.y.size < WORTH_COMPILED:
+        engine = "numpy"
     return pooled_many(studies, options, convention, wanted, engine, starts, workers, progress)
 
 
