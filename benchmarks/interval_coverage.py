@@ -530,7 +530,7 @@ def draw(rows: list[Row], path: Path) -> None:
                 handlelength=3.2,
                 alignment="left",
             )
-        figure.text(0.785, 0.03, "  Coverages below 75 % lie\n  outside the panels.", va="bottom")
+        figure.text(0.80, 0.045, "Coverages below 75 % lie\noutside the panels.", va="bottom")
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=150)
         plt.close(figure)
 
