@@ -29,6 +29,13 @@ def test_own_weights_agree_with_r(effects: ma.Effects) -> None:
     assert_allclose(np.sqrt(np.diag(reg.covariance)), [0.3203192172822, 0.0100882316485], rtol=1e-10)
 
 
+def test_without_moderators_nothing_is_accounted_for(effects: ma.Effects) -> None:
+    reg = ma.meta_regression(effects, "~ 1")
+    assert np.isnan(reg.r2)
+    assert "R²" not in str(reg)
+    assert "R²" in str(ma.meta_regression(effects, "~ ablat"))
+
+
 def test_generalised_q_with_given_weights_agrees_with_r(effects: ma.Effects) -> None:
     # tau2 of rma(yi, vi, method = "GENQ", weights = n1), and rma(yi, vi, tau2 = that).
     fit = ma.pool(effects, tau2="GENQ", tau2_weights="n1")

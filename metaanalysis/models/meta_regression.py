@@ -183,7 +183,7 @@ def meta_regression(
     s2 = typical_variance(v, X)
     # Under the common-effect model the mean squares take the place of the between-study variances.
     accounted = r2(np.asarray(value), np.asarray(without)) if random else r2(q / q_df, h2_from_q(*cochran_q(y, v)))
-    if not has_intercept:
+    if not has_intercept or not tested:
         accounted = np.asarray(np.nan)
     from_tau2 = random and options.i2 == "tau2"
     tau2_value = np.asarray(value)

@@ -228,7 +228,8 @@ def regression_summary(reg: Regression) -> str:
         lines.append(
             f"Residual tau²            {number(reg.tau2)}, tau {number(reg.tau)}; I² {reg.i2:.1f}%, H² {reg.h2:.2f}"
         )
-        lines.append(f"R²                       {'n/a' if math.isnan(reg.r2) else f'{reg.r2:.1f}%'}")
+        if not math.isnan(reg.q_moderators):
+            lines.append(f"R²                       {'n/a' if math.isnan(reg.r2) else f'{reg.r2:.1f}%'}")
     lines += [f"Left out: {label} ({reason})." for label, reason in reg.excluded[:10]]
     lines += [f"Note: {note}." for note in reg.notes]
     return "\n".join(lines)
