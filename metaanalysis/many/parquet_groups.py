@@ -132,7 +132,7 @@ def pooled_groups(
     name = unused("group", list(plan.data))
     sizes = np.diff(np.append(starts, table.num_rows))
     numbered = table.select(plan.data).append_column(name, pa.array(np.repeat(np.arange(len(starts)), sizes)))
-    many = pooled_quietly(numbered, name, options)
+    many = pooled_quietly(numbered, name, options, plan.source.rows)
     if len(many) != len(starts):
         raise AssertionError(f"{len(many)} results of {len(starts)} groups")
     answer = many.to_frame().drop_columns([name])
@@ -142,16 +142,20 @@ def pooled_groups(
     return plain(answer.append_column(KEPT, pa.array(many.k, type=pa.int64()))).combine_chunks()
 
 
-def pooled_quietly(table: pa.Table, by: str, options: Options) -> PooledMany:
-    """Pool the groups of a table as `pool_many` does; the studies that are left out are told at the end of the run."""
+def pooled_quietly(table: pa.Table, by: str, options: Options, all_rows: int) -> PooledMany:
+    """Pool the groups of a table as `pool_many` does; the studies that are left out are told at the end of the run.
+
+    all_rows: those of all files together, by which the engine is chosen: the same for every part of them.
+    """
     from metaanalysis.many.columns import chosen_columns
     from metaanalysis.many.doors import studies_of
-    from metaanalysis.many.pooling import POOL_OPTIONS, pool_options, pooled_many
+    from metaanalysis.many.pooling import POOL_OPTIONS, pool_options, pooled_many, worthwhile_engine
 
     given = dict(options)
     convention = given.pop("convention", None)
     columns = chosen_columns(given.pop("columns", None))
     engine, starts, workers = given.pop("engine", None), given.pop("starts", "scan"), given.pop("workers", None)
+    engine = worthwhile_engine(engine, all_rows)
     chosen = {name: given.pop(name, None) for name in POOL_OPTIONS}
     settled, convention_name = pool_options(table, convention, chosen, "tau2_weights" in given)
     asked = asked_of(by, settled.method, convention, given)

@@ -195,9 +195,13 @@ def pool_many(
     )
     studies = studies_of(data, asked)
     warn_of_left_out(studies)
-    if engine is None and studies.ragged.y.size < WORTH_COMPILED:
-        engine = "numpy"
+    engine = worthwhile_engine(engine, studies.ragged.y.size)
     return pooled_many(studies, options, convention, wanted, engine, starts, workers, progress)
+
+
+def worthwhile_engine(engine: str | None, studies: int) -> str | None:
+    """The engine that was asked for; NumPy where none was and so many studies are not worth compiled code."""
+    return "numpy" if engine is None and studies < WORTH_COMPILED else engine
 
 
 def pool_options(

@@ -210,6 +210,7 @@ def test_the_page_is_saved_as_it_is_drawn(common_fit: ma.Pooled, tmp_path: Path)
 
 def test_a_dark_page_of_the_users_has_light_ink(bcg: ma.Effects) -> None:
     import matplotlib as mpl
+    import matplotlib.pyplot as plt
 
     settings = {"figure.facecolor": "black", "axes.facecolor": "black", "text.color": "white"}
     fit = ma.pool(bcg)
@@ -228,6 +229,8 @@ def test_a_dark_page_of_the_users_has_light_ink(bcg: ma.Effects) -> None:
         asked = draw(ax=Figure(figsize=(9, 8), facecolor="black").subplots(), style=Style(ink="#ff0000"))
         assert "#ff0000" in {t.get_color() for t in asked.texts}, name
         assert to_rgb(draw(style="dark").figure.get_facecolor()) == to_rgb(plots.DARK.page), name
+        # matplotlib warns of more than twenty open figures.
+        plt.close("all")
     with pytest.raises(ma.OptionError, match="style='darc' is not a Style"):
         plots.funnel(fit, style="darc")
 

@@ -50,7 +50,7 @@ def pooled_if_defined(frame, measure, **options):
     try:
         return pooled(frame, measure, **options)
     except ma.DataError as error:
-        if "no study is left" in str(error) or "not defined" in str(error):
+        if any(why in str(error) for why in ("no study is left", "not defined", "has no interval")):
             return None
         raise
 
