@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -27,6 +28,33 @@ def test_own_weights_agree_with_r(effects: ma.Effects) -> None:
     reg = ma.meta_regression(effects, "~ ablat", weights="n1")
     assert_allclose(reg.estimates, [0.3206985214542, -0.0280751369152], rtol=1e-10)
     assert_allclose(np.sqrt(np.diag(reg.covariance)), [0.3203192172822, 0.0100882316485], rtol=1e-10)
+
+
+@pytest.mark.parametrize("options", [{}, {"ci": "hksj"}, {"weights": "n1"}])
+def test_moderators_far_from_0_cost_predictions_no_digits(effects: ma.Effects, options: dict[str, str]) -> None:
+    table = ma.load_dataset("bcg")
+    year, v = table["year"].to_numpy(dtype=float), effects.v
+    reg = ma.meta_regression(effects, "~ year + I(year**2)", tau2="DL", **options)
+    with mpmath.workdps(50):
+        X = mpmath.matrix([[1, x, x**2] for x in map(mpmath.mpf, year)])
+        M = mpmath.diag([mpmath.mpf(float(s)) + mpmath.mpf(reg.tau2) for s in v])
+        own = table["n1"].to_numpy() if "weights" in options else None
+        W = M**-1 if own is None else mpmath.diag([mpmath.mpf(float(x)) for x in own])
+        bread = (X.T * W * X) ** -1 * X.T * W
+        y = mpmath.matrix([mpmath.mpf(float(x)) for x in effects.y])
+        residuals = y - X * (bread * y)
+        scale = (residuals.T * W * residuals)[0] / 10 if "ci" in options else 1
+        half = X * bread
+        exact = [float(mpmath.sqrt(scale * (half[i, :] * M * half[i, :].T)[0])) for i in range(13)]
+    assert_allclose(reg.predict(table)["se"], exact, rtol=2e-11)
+    assert_allclose(reg.contrast("year + 3896 * I(year ** 2)")["se"], [contrast_se(X, bread, M, scale)], rtol=2e-10)
+
+
+def contrast_se(X: mpmath.matrix, bread: mpmath.matrix, M: mpmath.matrix, scale: mpmath.mpf) -> float:
+    """Of the slope at 1948, by definition."""
+    with mpmath.workdps(50):
+        row = mpmath.matrix([[0, 1, 3896]]) * bread
+        return float(mpmath.sqrt(scale * (row * M * row.T)[0]))
 
 
 def test_without_moderators_nothing_is_accounted_for(effects: ma.Effects) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special
 
 from metaanalysis.formulas.arrays import FloatArray
-from metaanalysis.formulas.weighted import MeanFit, WeightedFit, count, residual_df
+from metaanalysis.formulas.weighted import MeanFit, WeightedFit, count, covariance_root, residual_df
 from metaanalysis.registry import Entry, Registry
 
 # Beyond this SciPy's quantiles of t are where its search stopped.
@@ -25,6 +25,12 @@ class Inference(NamedTuple):
 
     covariance: FloatArray  # (..., p, p)
     df: FloatArray  # (...)
+
+
+def root_of_covariance(inference: Inference, fit: WeightedFit, w: FloatArray, X: FloatArray) -> FloatArray:
+    """L (..., p, p) with LL' the covariance: the root of (X'WX)^-1, lengthened as the method widens it."""
+    factor = inference.covariance[..., 0, 0] / fit.covariance[..., 0, 0]
+    return covariance_root(X, w) * np.sqrt(factor)[..., np.newaxis, np.newaxis]
 
 
 # (fit, w, X) -> Inference, where fit is the weighted fit at w = 1 / (v + tau2).

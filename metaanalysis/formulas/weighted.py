@@ -249,19 +249,28 @@ def weighted_least_squares(y: FloatArray, w: FloatArray, X: FloatArray | None = 
     return WeightedFit(coefficients, covariance, residuals, b.leverages, b.complements, q)
 
 
+def covariance_root(X: FloatArray, w: FloatArray) -> FloatArray:
+    """L with (X'WX)^-1 = LL': the standard error of x'b is the length of L'x, where x'LL'x cancels.
+
+    Moderators far from 0, such as years, cost x'LL'x twice the digits that they cost L'x. X: (..., k, p); w: (..., k).
+    """
+    triangle = orthonormal_basis(X, w).triangle
+    return np.asarray(np.linalg.solve(triangle, np.broadcast_to(np.eye(X.shape[-1]), triangle.shape)))
+
+
 def own_weights_fit(
     y: FloatArray, variance: FloatArray, omega: FloatArray, X: FloatArray | None
-) -> tuple[FloatArray, FloatArray]:
-    """Coefficients with weights that need not be inverse variances, and their covariance.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Coefficients with weights that need not be inverse variances, their covariance, and a root L of it, C = LL'.
 
         b = (X'OX)^-1 X'Oy,   C = (X'OX)^-1 X'O M O X (X'OX)^-1,   O = diag(omega), M = diag(variance)
 
-    y, variance, omega: (..., k); X: (..., k, p) or None. Returns (..., p) and (..., p, p).
+    y, variance, omega: (..., k); X: (..., k, p) or None. Returns (..., p) and (..., p, p) twice.
     """
     design = np.ones((*y.shape, 1)) if X is None else X
     root = np.sqrt(omega)
     basis, triangle = np.linalg.qr(root[..., np.newaxis] * design)
     coefficients = weighted_least_squares(y, omega, X).coefficients
     inner = np.einsum("...kp,...k,...kq->...pq", basis, omega * variance, basis)
-    half = np.linalg.solve(triangle, inner)
-    return coefficients, np.swapaxes(np.linalg.solve(triangle, np.swapaxes(half, -1, -2)), -1, -2)
+    half = np.linalg.solve(triangle, np.linalg.cholesky(inner))
+    return coefficients, np.asarray(half @ np.swapaxes(half, -1, -2)), half

@@ -13,7 +13,7 @@ from metaanalysis.effects.design import Design, build_design
 from metaanalysis.errors import ConvergenceError, DataError, OptionError
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.heterogeneity import chi2_upper_tail, cochran_q
-from metaanalysis.formulas.inference import Inference, InferenceFunction, ci_function
+from metaanalysis.formulas.inference import Inference, InferenceFunction, ci_function, root_of_covariance
 from metaanalysis.formulas.location_scale import LINKS, log_likelihood_of_variances
 from metaanalysis.formulas.location_scale_climb import Ending
 from metaanalysis.formulas.location_scale_fit import FAILED, LocationScaleFit, fit_location_scale
@@ -133,6 +133,7 @@ def location_scale(
     return LocationScale(
         estimates=fit.coefficients,
         covariance=inference.covariance,
+        covariance_root=root_of_covariance(inference, fit, w, X),
         df=float(inference.df),
         names=design.names,
         scale_estimates=found.coefficients,

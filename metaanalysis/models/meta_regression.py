@@ -19,7 +19,7 @@ from metaanalysis.formulas.heterogeneity import (
     i2_from_tau2,
     typical_variance,
 )
-from metaanalysis.formulas.inference import InferenceFunction, ci_function
+from metaanalysis.formulas.inference import InferenceFunction, ci_function, root_of_covariance
 from metaanalysis.formulas.likelihood import log_likelihood
 from metaanalysis.formulas.mean_intervals import MEAN_INTERVALS
 from metaanalysis.formulas.regression import information_criteria, r2, wald_test
@@ -167,8 +167,9 @@ def meta_regression(
     w = inverse_variance_weights(v, np.asarray(value))
     fit = weighted_least_squares(y, w, X)
     inference = ci_function(options.ci, options.level)(fit, w, X)
+    root = root_of_covariance(inference, fit, w, X)
     if own is not None:
-        coefficients, covariance = own_weights_fit(y, v + value, own, X)
+        coefficients, covariance, root = own_weights_fit(y, v + value, own, X)
         fit = fit._replace(coefficients=coefficients)
         inference = inference._replace(covariance=covariance)
     df = float(inference.df)
@@ -191,6 +192,7 @@ def meta_regression(
     return Regression(
         estimates=fit.coefficients,
         covariance=inference.covariance,
+        covariance_root=root,
         df=df,
         names=design.names,
         k=k,

@@ -95,7 +95,7 @@ def own_weight_numbers(y: FloatArray, v: FloatArray, options: PoolOptions, weigh
         )
     found = heterogeneity(y, v, options)
     used = np.where(np.isnan(found.tau2), 0.0, found.tau2)
-    coefficients, covariance = own_weights_fit(y, v + used[..., np.newaxis], weights, None)
+    coefficients, covariance, _ = own_weights_fit(y, v + used[..., np.newaxis], weights, None)
     df = residual_df(weights, None) if options.ci == "t" else np.full(found.q.shape, np.inf)
     shares = 100.0 * weights / weights.sum(axis=-1, keepdims=True)
     return assembled(coefficients[..., 0], Inference(covariance, df), shares, y, v, found, options)

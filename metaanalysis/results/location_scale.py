@@ -13,7 +13,7 @@ from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.inference import quantile
 from metaanalysis.formulas.location_scale_fit import tau2_for
 from metaanalysis.options import checked_level
-from metaanalysis.results.moderated import Moderated, standard_errors, with_tests
+from metaanalysis.results.moderated import Moderated, with_tests
 from metaanalysis.results.text import interval, number, p_value, per_cent
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ class LocationScale(Moderated):
     ----------
     estimates, covariance, df
         Location coefficients (p,), their covariance (p, p) and degrees of freedom (infinite: normal), on the scale of analysis.
+    covariance_root
+        L (p, p) with LL' the covariance: the standard error of x'b is the length of L'x.
     scale_estimates, scale_covariance, scale_df
         Scale coefficients (q,), of log tau2 or, with the identity link, tau2; infinite or NaN where `notes` says why.
     tau2
@@ -118,7 +120,8 @@ class LocationScale(Moderated):
             nothing = np.full(Z.shape[0], np.nan)
             return nothing, nothing.copy()
         centre = Z @ self.scale_estimates
-        half = quantile(level, np.asarray(self.scale_df)) * standard_errors(Z, self.scale_covariance)
+        squares = np.einsum("np,pq,nq->n", Z, self.scale_covariance, Z)
+        half = quantile(level, np.asarray(self.scale_df)) * np.sqrt(np.maximum(squares, 0.0))
         if self.link == "log":
             with np.errstate(over="ignore"):
                 return np.exp(centre - half), np.exp(centre + half)

@@ -25,6 +25,7 @@ class Moderated:
 
     estimates: FloatArray
     covariance: FloatArray
+    covariance_root: FloatArray = field(repr=False)
     df: float
     names: tuple[str, ...]
     k: int
@@ -56,11 +57,15 @@ class Moderated:
         columns = with_tests(self.estimates, np.sqrt(np.diagonal(self.covariance)), self.df, self.level)
         return pd.DataFrame(columns, index=pd.Index(self.names, name="term"))
 
+    def standard_errors(self, rows: FloatArray) -> FloatArray:
+        """Of rows (n, p) times the (location) coefficients, on the scale of analysis: lengths, in which nothing cancels."""
+        return np.asarray(np.sqrt(((rows @ self.covariance_root) ** 2).sum(axis=-1)))
+
     def predicted(self, X: FloatArray, tau2: FloatArray, level: float, transform: bool) -> pd.DataFrame:
         """Mean effects, their intervals and those of new studies at rows X (n, p) and variances tau2 () or (n,)."""
         import pandas as pd
 
-        estimate, se = X @ self.estimates, standard_errors(X, self.covariance)
+        estimate, se = X @ self.estimates, self.standard_errors(X)
         critical = quantile(level, np.asarray(self.df))
         spread = np.sqrt(se**2 + tau2)
         columns = {
@@ -95,11 +100,6 @@ class Moderated:
 
     def __str__(self) -> str:
         return self.summary()
-
-
-def standard_errors(rows: FloatArray, covariance: FloatArray) -> FloatArray:
-    """Of rows (n, p) times coefficients."""
-    return np.asarray(np.sqrt(np.maximum(np.einsum("np,pq,nq->n", rows, covariance, rows), 0.0)))
 
 
 def with_tests(estimates: FloatArray, se: FloatArray, df: float, level: float) -> dict[str, Any]:

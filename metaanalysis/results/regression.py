@@ -31,6 +31,8 @@ class Regression(Moderated):
     ----------
     estimates, covariance, df
         Coefficients (p,), their covariance (p, p) and degrees of freedom (infinite: normal), on the scale of analysis.
+    covariance_root
+        L (p, p) with LL' the covariance: the standard error of x'b is the length of L'x.
     tau2, i2, h2
         Residual between-study variance, and its share in the residual variation (I2 in per cent).
     r2
@@ -140,7 +142,7 @@ class Regression(Moderated):
 
         row = self._combination(expression)
         estimate = np.array([row @ self.estimates])
-        se = np.sqrt(np.array([row @ self.covariance @ row]))
+        se = self.standard_errors(row[np.newaxis])
         return pd.DataFrame(
             with_tests(estimate, se, self.df, self.level), index=pd.Index([expression], name="contrast")
         )
