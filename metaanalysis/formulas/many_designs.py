@@ -30,6 +30,7 @@ from metaanalysis.formulas.tau2_maxima import (
     SCAN_POINTS_AT_MOST,
     SCAN_POINTS_PER_DECADE,
     brackets_between,
+    highest,
     traces,
 )
 from metaanalysis.formulas.tau2_moments import dersimonian_laird
@@ -235,25 +236,13 @@ def maximise_likelihood_over_designs(f: Features, restricted: bool) -> Solution:
     scale = np.full(which.size, variance_scale(f))
     found = newton_in_bracket(step, bracket.start, bracket.low, bracket.high, scale)
     at_zero = np.flatnonzero(squares[0] <= falls[0])
-    owner = np.concatenate([at_zero, which])
-    value = np.concatenate([np.zeros(at_zero.size), found.x])
-    code = np.concatenate([np.full(at_zero.size, int(Status.AT_ZERO), dtype=np.intp), found.status])
-    steps = np.concatenate([np.zeros(at_zero.size, dtype=np.intp), found.iterations])
-    height = np.zeros(owner.size)
-    # Most designs have one maximum only, and need no comparison.
-    several = np.flatnonzero(np.bincount(owner, minlength=n)[owner] > 1)
-    if several.size:
-        usable = np.where(np.isnan(value[several]), 0.0, value[several])
-        m = at_own_points(f, usable, owner[several]).moments
-        log_det_v = np.log(f.v + usable[:, np.newaxis]).sum(axis=-1)
-        height[several] = -0.5 * (log_det_v + m.q + (m.log_det_xwx if restricted else 0.0))
-    height = np.where(np.isnan(value), np.inf, height)
-    order = np.lexsort((height, owner))
-    best = order[np.flatnonzero(np.diff(owner[order], append=-1))]
-    x, status = np.full(n, np.nan), np.full(n, int(Status.NOT_CONVERGED), dtype=np.intp)
-    iterations = np.zeros(n, dtype=np.intp)
-    x[owner[best]], status[owner[best]], iterations[owner[best]] = value[best], code[best], steps[best]
-    return Solution(x, status, iterations)
+
+    def height(tau2: FloatArray, index: IntArray) -> FloatArray:
+        m = at_own_points(f, tau2, index).moments
+        log_det_v = np.log(f.v + tau2[:, np.newaxis]).sum(axis=-1)
+        return np.asarray(-0.5 * (log_det_v + m.q + (m.log_det_xwx if restricted else 0.0)))
+
+    return highest(at_zero, which, found, height, n)
 
 
 def restricted_over_designs(f: Features) -> Solution:

@@ -12,7 +12,7 @@ from metaanalysis.formulas.problems import Problems, gathered, moments_at_zero, 
 from metaanalysis.formulas.problems import flatten as flatten
 from metaanalysis.formulas.problems import take as take
 from metaanalysis.formulas.solve import Solution, Status, newton_in_bracket
-from metaanalysis.formulas.tau2_maxima import brackets_of_maxima, traces, upper_bound
+from metaanalysis.formulas.tau2_maxima import brackets_of_maxima, highest, traces, upper_bound
 from metaanalysis.formulas.weighted import dot
 
 # How far beyond a maximum the likelihood is looked at again, in units of tau2 and a typical variance.
@@ -330,21 +330,8 @@ def highest_of_all_maxima(p: Problems, restricted: bool) -> Solution:
 
     scale = typical_scale(p)[which]
     found = newton_in_bracket(step, bracket.start, bracket.low, bracket.high, scale, quadratic=True)
-    owner = np.concatenate([at_zero, which])
-    value = np.concatenate([np.zeros(at_zero.size), found.x])
-    code = np.concatenate([np.full(at_zero.size, int(Status.AT_ZERO), dtype=np.intp), found.status])
-    steps = np.concatenate([np.zeros(at_zero.size, dtype=np.intp), found.iterations])
-    # Where each likelihood has one maximum there is nothing to compare.
-    height = np.zeros(owner.size)
-    if np.unique(owner).size < owner.size:
-        height = log_likelihood(p.y[owner], p.v[owner], value, take(p.X, owner), restricted)
-        # A maximum that could not be refined must not be passed over in silence: it goes on top.
-        height = np.where(np.isnan(value), np.inf, height)
-    order = np.lexsort((height, owner))
-    best = order[np.flatnonzero(np.diff(owner[order], append=-1))]
-    n = p.df.size
-    # Where the likelihood overflows there is no candidate at all, and that is no answer.
-    x, status, iterations = np.full(n, np.nan), np.full(n, int(Status.NOT_CONVERGED)), np.zeros(n, dtype=np.intp)
-    at = owner[best]
-    x[at], status[at], iterations[at] = value[best], code[best], steps[best]
-    return Solution(x, status, iterations)
+
+    def height(tau2: FloatArray, problem: IntArray) -> FloatArray:
+        return log_likelihood(p.y[problem], p.v[problem], tau2, take(p.X, problem), restricted)
+
+    return highest(at_zero, which, found, height, p.df.size)

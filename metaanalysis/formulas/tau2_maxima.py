@@ -10,6 +10,7 @@ import numpy as np
 from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.formulas.moments import Moments, moments, score_of_mean
 from metaanalysis.formulas.problems import Problems, gathered
+from metaanalysis.formulas.solve import Solution, Status
 from metaanalysis.formulas.weighted import residual_df, weighted_least_squares
 
 # Likelihoods change on the scale of a factor of ten in tau2 + v; what hides between two points is looked for by halving.
@@ -77,6 +78,33 @@ def scan(
             m = moments(y, v, trial[part], X)
             squares[part], falls[part] = m.yppy, traces(m, restricted)[0]
     return trial, squares, falls
+
+
+def highest(
+    at_zero: IntArray, which: IntArray, found: Solution, height: Callable[[FloatArray, IntArray], FloatArray], n: int
+) -> Solution:
+    """Of each of n problems the highest maximum: 0 for the problems `at_zero`, and those `found` (m,) for problems `which` (m,).
+
+    height: the log-likelihoods, but for a constant, at values of tau2 (j,) of problems (j,). A problem without any maximum did
+    not converge: where the likelihood overflows there is no candidate, and that is no answer.
+    """
+    owner = np.concatenate([at_zero, which])
+    value = np.concatenate([np.zeros(at_zero.size), found.x])
+    code = np.concatenate([np.full(at_zero.size, int(Status.AT_ZERO), dtype=np.intp), found.status])
+    steps = np.concatenate([np.zeros(at_zero.size, dtype=np.intp), found.iterations])
+    heights = np.zeros(owner.size)
+    # Most have one maximum only, and need no comparison.
+    several = np.flatnonzero(np.bincount(owner, minlength=n)[owner] > 1)
+    if several.size:
+        heights[several] = height(np.where(np.isnan(value[several]), 0.0, value[several]), owner[several])
+    # A maximum that could not be refined must not be passed over in silence: it goes on top.
+    heights = np.where(np.isnan(value), np.inf, heights)
+    order = np.lexsort((heights, owner))
+    best = order[np.flatnonzero(np.diff(owner[order], append=-1))]
+    x, status, iterations = np.full(n, np.nan), np.full(n, int(Status.NOT_CONVERGED)), np.zeros(n, dtype=np.intp)
+    at = owner[best]
+    x[at], status[at], iterations[at] = value[best], code[best], steps[best]
+    return Solution(x, status, iterations)
 
 
 def brackets_of_maxima(p: Problems, restricted: bool) -> tuple[Brackets, IntArray]:

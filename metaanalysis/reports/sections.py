@@ -267,5 +267,6 @@ def regression_tests(reg: Regression) -> str:
         f"Residual heterogeneity: Q = {reg.q_residual:.2f}, df = {reg.q_residual_df:g}, {p_value(reg.q_residual_p_value)}."
     )
     if reg.tau2_method:
-        words.append(f"Residual τ² {plain(reg.tau2)}, I² {share(reg.i2)}; R² {share(reg.r2)}.")
+        accounted = "" if math.isnan(reg.q_moderators) else f"; R² {share(reg.r2)}"
+        words.append(f"Residual τ² {plain(reg.tau2)}, I² {share(reg.i2)}{accounted}.")
     return together(" ".join(words))

@@ -37,7 +37,7 @@ class Regression(Moderated):
         Residual between-study variance, and its share in the residual variation (I2 in per cent).
     r2
         Share of the between-study variance that the moderators account for, in per cent; under the common-effect model that of
-        the mean square Q / df; NaN where the model has no intercept to do without them.
+        the mean square Q / df; NaN where there are none, or the model has no intercept to do without them.
     q_moderators, q_moderators_df, q_moderators_p_value
         Omnibus test of all coefficients but the intercept: chi-squared, or F where `df` is finite.
     q_residual, q_residual_df, q_residual_p_value
