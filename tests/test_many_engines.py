@@ -293,6 +293,20 @@ def test_bad_groups_harm_no_other():
         assert np.isfinite(found["tau2"][[0, 4]]).all()
 
 
+@pytest.mark.parametrize("tau2", ["DL", "REML"])
+def test_long_groups_among_short_ones(tau2):
+    random = np.random.default_rng(8)
+    sizes = np.array([3, 5_000, 4, 4_096, 4_097, 3])
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    v = random.uniform(0.02, 0.5, offsets[-1])
+    ragged = Ragged(random.normal(size=v.size) * np.sqrt(v + 0.1), v, offsets)
+    options = PoolOptions(tau2=tau2, ci="hksj", prediction="kenward-roger")
+    actual = numba_engine.compute(ragged, options, COLUMNS, workers=2)
+    expected = numpy_engine.compute(ragged, options, COLUMNS)
+    for name in COLUMNS | {"status"}:
+        assert_allclose(actual[name], expected[name], rtol=1e-11, atol=1e-12, err_msg=name)
+
+
 def test_no_group_at_all():
     found = numba_engine.compute(Ragged(np.empty(0), np.empty(0), np.zeros(1, dtype=np.intp)), PoolOptions(), COLUMNS)
     assert {values.size for values in found.values()} == {0}

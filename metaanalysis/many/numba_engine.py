@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from scipy import special
 
 from metaanalysis.formulas.arrays import FloatArray, IntArray
+from metaanalysis.many import numpy_engine
 from metaanalysis.many.columns import USUAL
 from metaanalysis.many.kernel_columns import INTERVALS, OF_RESIDUALS, PREDICTIONS, Sums, columns_of
+from metaanalysis.many.numpy_engine import some_groups
 from metaanalysis.many.ragged import Ragged
 from metaanalysis.options import PoolOptions
 
 # The estimators that have a kernel.
 MOMENTS, GENERALISED_Q, LIKELIHOOD = ("DL",), ("PM", "EB", "PMM"), ("ML", "REML")
-# One task of a thread: few enough that its answers stay in cache, many enough that calls cost little.
-TASK_GROUPS, TASK_ROWS = 8_192, 131_072
+# One task of a thread: few enough that its studies and answers stay in cache, many enough that calls cost little.
+TASK_GROUPS, TASK_ROWS = 8_192, 65_536
 
 
 def supports(options: PoolOptions, columns: frozenset[str]) -> bool:
@@ -37,32 +41,46 @@ def compute(
     A group without a study is NaN, with the status of too few studies.
     """
     from metaanalysis.many import kernels
+    from metaanalysis.many.lanes import WIDTH
 
     groups = ragged.offsets.size - 1
-    into: dict[str, FloatArray] = {name: np.empty(groups) for name in columns}
-    status, steps = np.empty(groups, dtype=np.intp), np.empty(groups, dtype=np.intp)
+    # One piece of memory for all columns: fresh memory is handed out, and cleared, by large pages where it is long enough.
+    into: dict[str, FloatArray] = dict(zip(sorted(columns), np.empty((len(columns), groups)), strict=True))
+    status, steps = np.empty(groups, dtype=np.int16), np.empty(groups, dtype=np.int16)
     method = method_code(options)
     longest = int(ragged.sizes.max(initial=0))
-    targets = goals(options, longest) if method == kernels.GENERALISED_Q else np.empty(0)
+    targets = goals(options, min(longest, kernels.LONGEST)) if method == kernels.GENERALISED_Q else np.empty(0)
     intervals = {options.ci, options.prediction if options.model == "random" else None}
     residuals, spreads = not intervals.isdisjoint(OF_RESIDUALS), "kenward-roger" in intervals
     y, v = np.ascontiguousarray(ragged.y), np.ascontiguousarray(ragged.v)
     offsets = np.ascontiguousarray(ragged.offsets, dtype=np.intp)
 
+    own = threading.local()
+
     def task(first: int, last: int) -> None:
         part = slice(first, last)
-        answers = np.empty((kernels.ANSWERS, last - first))
+        # Each thread writes its answers where it wrote those of its last task: fresh memory took as long as the kernel.
+        if not hasattr(own, "answers"):
+            own.answers = np.empty(kernels.ROWS * (min(groups, TASK_GROUPS) + WIDTH))
+        answers = own.answers[: kernels.ROWS * (last - first + WIDTH)]
         kernels.pool_groups(
-            y, v, offsets, first, last, method, starts == "scan", residuals, spreads, targets, answers, status[part], steps[part]
+            y, v, offsets, first, last, method, starts == "scan", residuals, spreads, targets, answers
         )  # fmt: skip
         # Division by zero is NaN or infinity here, as in `pool`; each thread has a state of its own.
         with np.errstate(all="ignore"):
-            for name, values in columns_of(Sums(*answers), options, columns).items():
+            rows = answers.reshape(kernels.ROWS, -1)[:, : last - first]
+            for name, values in columns_of(Sums(*rows[: kernels.STATUS]), options, columns).items():
                 into[name][part] = values
+            status[part], steps[part] = rows[kernels.STATUS], rows[kernels.ITERATIONS]
 
     run(task, offsets, workers)
-    answer: Mapping[str, FloatArray | IntArray] = {**into, "status": status, "iterations": steps}
-    return answer  # type: ignore[return-value]
+    answer: dict[str, Any] = {**into, "status": status, "iterations": steps}
+    # Long groups fill the processor's vectors by themselves: they are NumPy's.
+    if longest > kernels.LONGEST:
+        long = np.flatnonzero(ragged.sizes > kernels.LONGEST)
+        for name, values in numpy_engine.compute(some_groups(ragged, long), options, columns, starts=starts).items():
+            answer[name][long] = values
+    return answer
 
 
 def method_code(options: PoolOptions) -> int:

@@ -272,7 +272,7 @@ def pooled_many(
         options=options,
         convention=convention,
         engine=name,
-        key_frame=studies.keys,
+        key_columns=studies.keys,
         codes=codes,
         words=WORDS,
         failing=FAILING,
@@ -289,7 +289,7 @@ def pooled_many(
 
 def codes_of(status: FloatArray, sizes: IntArray) -> IntArray:
     """What the groups ended in, as places in `WORDS`: as the solver says, or because there are not enough studies."""
-    codes = np.asarray(status, dtype=np.intp)
+    codes: IntArray = np.asarray(status)
     if int(sizes.min(initial=2)) > 1:
         return codes
     codes = np.where((codes == Status.TOO_FEW_STUDIES) & (sizes == 1), ONE_STUDY, codes)
