@@ -86,6 +86,10 @@ PATIENCE = 12.0
 FORETOLD = 1e-15
 # A certificate holds with room to spare, or not at all: it is computed with rounding.
 MARGIN = 1e-6
+# A piece of tau2 that may hide a maximum is divided by WIDTH points, so often: not less finely than by HALVINGS.
+DEPTH = int(np.ceil(HALVINGS * np.log(2.0) / np.log(WIDTH + 1.0)))
+# What is known of a point of the scan.
+POINT = 5
 # How far beyond a maximum the likelihood is looked at, in units of tau2 and a typical variance.
 BEYOND = 0.25
 
@@ -379,10 +383,9 @@ def climb(k: int, method: int, block: FloatArray) -> None:
 def search(k: int, restricted: bool, lane: int, of: FloatArray) -> tuple[float, float]:
     """Scan the score of one lane's group for all its maxima, refine each, and give the highest, and its steps.
 
-    The points, and what is halved between them, are those of `formulas.tau2_maxima.brackets_between`; lanes hold trial values
-    of tau2 for the one group.
+    As `formulas.tau2_maxima.brackets_between`, but that a piece between two points that may hide a maximum is divided into
+    as many as the lanes make it: they hold trial values of tau2 for the one group.
     """
-    method = RESTRICTED_LIKELIHOOD if restricted else MAXIMUM_LIKELIHOOD
     block = np.zeros(EFFECTS + k * STUDY)
     lowest = highest = 0.0
     for i in range(k):
@@ -393,94 +396,105 @@ def search(k: int, restricted: bool, lane: int, of: FloatArray) -> tuple[float, 
     smallest = of[VARIANCES + lane]
     span = np.log1p((highest - lowest) ** 2 / smallest)
     wanted = SCAN_POINTS_PER_DECADE * span / np.log(10.0)
-    points = int(min(max(wanted, float(SCAN_POINTS_AT_LEAST)), float(SCAN_POINTS_AT_MOST))) + 1
-    trial = np.empty(points)
-    for point in range(points):
-        trial[point] = smallest * np.expm1(point / (points - 1) * span)
-    seen = score_at(k, restricted, trial, block)
-    for _ in range(HALVINGS):
-        middles = np.empty(points - 1)
-        doubts = 0
-        for at in range(points - 1):
-            if between_open(seen, at):
-                middles[doubts] = 0.5 * (trial[at] + trial[at + 1])
-                doubts += 1
-        if doubts == 0:
-            break
-        more = middles[:doubts]
-        more_seen = score_at(k, restricted, more, block)
-        old, old_seen = trial, seen
-        trial, seen = np.empty(points + doubts), np.empty((4, points + doubts))
-        taken = 0
-        for at in range(points):
-            trial[at + taken], seen[:, at + taken] = old[at], old_seen[:, at]
-            if at < points - 1 and between_open(old_seen, at):
-                trial[at + taken + 1], seen[:, at + taken + 1] = more[taken], more_seen[:, taken]
-                taken += 1
-        points += doubts
-    scores = seen[0] - seen[1]
-    found, steps = np.zeros(points), np.zeros(points)
-    maxima = 1 if scores[0] <= 0.0 else 0
-    after = 0
-    while after < points - 1:
-        m = 0
-        while after < points - 1 and m < WIDTH:
-            before, after = after, after + 1
-            if scores[before] > 0.0 and scores[after] <= 0.0:
-                share = scores[before] / (scores[before] - scores[after])
-                block[LOW + m], block[HIGH + m] = trial[before], trial[after]
-                block[AT + m] = trial[before] + (trial[after] - trial[before]) * share
-                m += 1
+    pieces = int(min(max(wanted, float(SCAN_POINTS_AT_LEAST)), float(SCAN_POINTS_AT_MOST)))
+    growth = np.expm1(span / pieces)
+    # Of each point tau2, and of the score there, y'PPy and tr P (or tr W), of its slope y'PPPy and tr PP (or tr WW).
+    points, parts = np.empty((pieces + 1) * POINT), np.empty((WIDTH + 2) * POINT)
+    brackets, todo = np.empty((pieces + WIDTH * DEPTH, 3)), np.empty((pieces + WIDTH * DEPTH) * (2 * POINT + 1))
+    factor = 0.0
+    for at in range(pieces + 1):
+        points[at * POINT] = smallest * factor
+        factor = factor * (1.0 + growth) + growth
+    see(k, restricted, 0, pieces + 1, points, block)
+    at_zero = points[1] <= points[2]
+    found, waiting = sort_out(pieces, 0.0, points, 0, brackets, 0, todo)
+    while waiting > 0 and found < brackets.shape[0] - WIDTH:
+        waiting -= 1
+        piece = waiting * (2 * POINT + 1)
+        for one in range(POINT):
+            parts[one], parts[(WIDTH + 1) * POINT + one] = todo[piece + one], todo[piece + POINT + one]
+        low, high = parts[0], parts[(WIDTH + 1) * POINT]
+        for at in range(1, WIDTH + 1):
+            parts[at * POINT] = low + (high - low) * (at / (WIDTH + 1.0))
+        see(k, restricted, 1, WIDTH, parts, block)
+        found, waiting = sort_out(WIDTH + 1, todo[piece + 2 * POINT] + 1.0, parts, found, brackets, waiting, todo)
+    # More maxima than there is room for are no answer.
+    return highest_of(k, restricted, at_zero, brackets[:found], block) if waiting == 0 else (np.nan, 0.0)
+
+
+@compiled
+def see(k: int, restricted: bool, begin: int, n: int, points: FloatArray, block: FloatArray) -> None:
+    """The score and its slope at n points from `begin` on, from their tau2."""
+    for first in range(begin, begin + n, WIDTH):
+        m = min(WIDTH, begin + n - first)
+        for at in range(WIDTH):
+            block[AT + at] = points[(first + min(at, m - 1)) * POINT]
+        weigh(k, load(block, AT), block)
+        all_moments(k, restricted, block)
+        for at in range(m):
+            point = (first + at) * POINT
+            points[point + 1], points[point + 2] = block[YPPY + at], block[TRACE + at]
+            # Where the difference that y'PPPy is has cancelled, it decides nothing.
+            whole = block[YPPPY + at] > MARGIN * block[CROSS + at]
+            points[point + 3] = block[YPPPY + at] if whole else np.nan
+            points[point + 4] = block[TRACE2 + at]
+
+
+@compiled
+def sort_out(
+    pieces: int, depth: float, points: FloatArray, found: int, brackets: FloatArray, waiting: int, todo: FloatArray
+) -> tuple[int, int]:
+    """Pieces between two points are brackets of a maximum, or to be divided, or without interest; returns how many there are."""
+    for piece in range(pieces):
+        low, high = piece * POINT, (piece + 1) * POINT
+        before, after = points[low + 1] - points[low + 2], points[high + 1] - points[high + 2]
+        one_sign = points[low + 1] < points[high + 2] or points[high + 1] > points[low + 2]
+        if one_sign:
+            continue
+        one_way = points[low + 4] < 2.0 * points[high + 3] or points[high + 4] > 2.0 * points[low + 3]
+        if not one_way and depth < DEPTH:
+            place = waiting * (2 * POINT + 1)
+            for one in range(2 * POINT):
+                todo[place + one] = points[low + one]
+            todo[place + 2 * POINT] = depth
+            waiting += 1
+        elif before > 0.0 and after <= 0.0:
+            brackets[found, 0], brackets[found, 1] = points[low], points[high]
+            brackets[found, 2] = points[low] + (points[high] - points[low]) * (before / (before - after))
+            found += 1
+    return found, waiting
+
+
+@compiled
+def highest_of(k: int, restricted: bool, at_zero: bool, brackets: FloatArray, block: FloatArray) -> tuple[float, float]:
+    """The highest of the maxima in brackets and, where there is one, that at 0, and its steps; NaN where there is none."""
+    method = RESTRICTED_LIKELIHOOD if restricted else MAXIMUM_LIKELIHOOD
+    several = brackets.shape[0] + (1 if at_zero else 0) > 1
+    best, steps, best_height = 0.0 if at_zero else np.nan, 0.0, -np.inf
+    if at_zero and several:
+        best_height = height_at(k, restricted, 0.0, block)
+    found, taken = np.empty(WIDTH), np.empty(WIDTH)
+    for first in range(0, brackets.shape[0], WIDTH):
+        m = min(WIDTH, brackets.shape[0] - first)
         for at in range(WIDTH):
             block[PHASE + at] = CLIMB_ONLY if at < m else FINISHED
+            one = first + min(at, m - 1)
+            block[LOW + at], block[HIGH + at], block[AT + at] = brackets[one, 0], brackets[one, 1], brackets[one, 2]
             block[LAST + at], block[STEPS + at], block[BEFORE_RUN + at] = 0.0, 0.0, -1.0
         while any_of(load(block, PHASE) < FINISHED):
             weigh(k, load(block, AT), block)
             all_moments(k, restricted, block)
             store(block, PHASE, where(step(method, block), FINISHED, load(block, PHASE)))
+        store(found, 0, load(block, AT))
+        store(taken, 0, load(block, STEPS))
         for at in range(m):
-            if not block[STEPS + at] <= STEPS_AT_MOST or block[AT + at] != block[AT + at]:
+            if not taken[at] <= STEPS_AT_MOST or found[at] != found[at]:
                 # A maximum that could not be refined must not be passed over in silence.
-                return np.nan, block[STEPS + at]
-            found[maxima], steps[maxima] = block[AT + at], block[STEPS + at]
-            maxima += 1
-    if maxima == 0:
-        return np.nan, 0.0
-    best = 0
-    if maxima > 1:
-        best_height = -np.inf
-        for at in range(maxima):
-            height = height_at(k, restricted, found[at], block)
+                return np.nan, taken[at]
+            height = height_at(k, restricted, found[at], block) if several else 0.0
             if height >= best_height:
-                best, best_height = at, height
-    return found[best], steps[best]
-
-
-@compiled
-def between_open(seen: FloatArray, at: int) -> bool:
-    """Whether the score may cross 0 more than once between a point and the next."""
-    one_sign = seen[0, at] < seen[1, at + 1] or seen[0, at + 1] > seen[1, at]
-    one_way = seen[3, at] < 2.0 * seen[2, at + 1] or seen[3, at + 1] > 2.0 * seen[2, at]
-    return not (one_sign or one_way)
-
-
-@compiled
-def score_at(k: int, restricted: bool, trial: FloatArray, block: FloatArray) -> FloatArray:
-    """Of the score, y'PPy and tr P (or tr W), of its slope y'PPPy and tr PP (or tr WW), (4, points)."""
-    seen, points = np.empty((4, trial.size)), np.empty(WIDTH)
-    for first in range(0, trial.size, WIDTH):
-        m = min(WIDTH, trial.size - first)
-        for at in range(WIDTH):
-            points[at] = trial[first + min(at, m - 1)]
-        weigh(k, load(points, 0), block)
-        all_moments(k, restricted, block)
-        for at in range(m):
-            seen[0, first + at], seen[1, first + at] = block[YPPY + at], block[TRACE + at]
-            # Where the difference that y'PPPy is has cancelled, it decides nothing.
-            whole = block[YPPPY + at] > MARGIN * block[CROSS + at]
-            seen[2, first + at] = block[YPPPY + at] if whole else np.nan
-            seen[3, first + at] = block[TRACE2 + at]
-    return seen
+                best, best_height, steps = found[at], height, taken[at]
+    return best, steps
 
 
 @compiled
