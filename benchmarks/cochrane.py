@@ -2,13 +2,18 @@
 
     python benchmarks/cochrane.py [--corpus ../shared/cochrane] [--repeats 5] [--sample 200] [--json results.json]
 
-The corpus (`studies.parquet`, `analyses.csv`) is not part of this repository. 27,945 rows in 3,867 analyses, each pooled under the
-first model that its weights agree with: common effect, DerSimonian-Laird or REML by inverse variance, Mantel-Haenszel, or
-Mantel-Haenszel's random-effects form. Ours: from the frames in memory to estimate, standard error, interval, Q, I2 and tau2 of
-every analysis, effect sizes by one call a measure, pooling by one `pool_many` a model; the median of repeats. metafor: `escalc`
-and `rma`, `rma.mh` or `rma.peto` in a loop over a seeded sample of the analyses, extrapolated by their number. Where both have
-the same rules (mean differences and given estimates by inverse variance) the estimates are compared. The last line is pooling
-alone: DerSimonian-Laird for all analyses from effect sizes and variances, beside a loop of `rma(y, v, method = "DL")`.
+The corpus (`studies.parquet`, `analyses.csv`) is not part of this repository: 27,945 rows in 3,867 analyses. Three tasks; of each
+the median of repeats from the frames in memory to estimate, standard error, interval, p, Q, I2 and tau2 of every analysis, beside
+a loop of metafor over a seeded sample of the analyses, extrapolated by their number. They take turns, so that both meet the
+machine at its quick and at its slow times:
+
+1. one model: effect sizes by one call a measure, all of them pooled by one `pool_many`, DerSimonian-Laird; metafor: `escalc` and
+   `rma(method = "DL")`;
+2. its own model for each analysis, the first that its weights agree with (common effect, DerSimonian-Laird or REML by inverse
+   variance, Mantel-Haenszel, or Mantel-Haenszel's random-effects form), by one `pool_many` a model, and a measure of tables;
+   metafor: `escalc` and `rma`, `rma.mh` or `rma.peto`. Where both have the same rules (mean differences and given estimates by
+   inverse variance) the estimates are compared;
+3. pooling alone: DerSimonian-Laird for all analyses from effect sizes and variances; metafor: `rma(y, v, method = "DL")`.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ import subprocess
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +35,11 @@ import pandas as pd
 
 import metaanalysis as ma
 from metaanalysis.errors import MetaAnalysisWarning
+from metaanalysis.results.pooled_many import PooledMany
 
 SEED = 20_260
+# How often ours and metafor's loop take turns.
+TURNS = 4
 KEY = ["review", "comparison", "analysis"]
 COLUMNS = ["estimate", "se", "ci_low", "ci_high", "p_value", "tau2", "q", "i2"]
 INVERSE_VARIANCE = {"IV_FE": {"model": "common"}, "IV_DL": {"tau2": "DL"}, "IV_REML": {"tau2": "REML"}}
@@ -41,13 +50,15 @@ GIVEN = ("GEN", "GENexp")
 METAFOR = """
 suppressMessages(library(metafor))
 arguments <- commandArgs(trailingOnly = TRUE)
+task <- arguments[3]
 d <- read.csv(arguments[1])
 parts <- split(d, d$group)
 estimates <- rep(NA_real_, length(parts))
 method <- c(IV_FE = "FE", IV_DL = "DL", IV_REML = "REML", MH_DL = "DL")
 one <- function(p) {
-  measure <- p$measure[1]; model <- p$model[1]
-  if (measure == "PETO") return(rma.peto(ai = events1, n1i = n1, ci = events2, n2i = n2, data = p))
+  if (task == "pooling alone") return(rma(y, v, data = p, method = "DL"))
+  measure <- p$measure[1]; model <- if (task == "one model") "IV_DL" else p$model[1]
+  if (task == "own models" && measure == "PETO") return(rma.peto(ai = events1, n1i = n1, ci = events2, n2i = n2, data = p))
   if (model == "MH_FE") return(rma.mh(measure = measure, ai = events1, n1i = n1, ci = events2, n2i = n2, data = p))
   if (measure %in% c("GEN", "GENexp")) return(rma(yi = giv_estimate, sei = giv_se, data = p, method = method[model]))
   e <- if (measure %in% c("MD", "SMD"))
@@ -63,17 +74,6 @@ for (i in seq_along(parts)) {
 }
 cat(as.numeric(Sys.time() - started, units = "secs"), "\\n")
 write.csv(data.frame(group = names(parts), estimate = estimates), arguments[2], row.names = FALSE)
-"""
-
-
-POOLING_ALONE = """
-suppressMessages(library(metafor))
-arguments <- commandArgs(trailingOnly = TRUE)
-parts <- split(read.csv(arguments[1]), read.csv(arguments[1])$group)
-invisible(rma(y, v, data = parts[[1]], method = "DL"))
-started <- Sys.time()
-for (p in parts) fit <- rma(y, v, data = p, method = "DL")
-cat(as.numeric(Sys.time() - started, units = "secs"), "\\n")
 """
 
 
@@ -120,60 +120,82 @@ def pooled(parts: dict[str, pd.DataFrame]) -> tuple[dict[str, np.ndarray], int]:
         mask = models == CODES[name]
         results.append(ma.pool_many((y_all[mask], v_all[mask]), by={"group": groups[mask]}, **options, **settings))
     answers = {name: np.concatenate([getattr(many, name) for many in results]) for name in COLUMNS}
-    answers["group"] = np.concatenate([np.asarray(many.key_frame["group"].to_numpy()) for many in results])
+    answers["group"] = np.concatenate([np.array(many.keys) for many in results])
     return answers, len(results)
 
 
-def effect_sizes_of(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def effect_sizes_of(parts: dict[str, pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """y, v and group of every study."""
-    found = []
+    y, v, group = [], [], []
     for measure, rows in parts.items():
         if measure in GIVEN:
             effects = ma.effect_sizes(rows, "GEN", y="giv_estimate", se="giv_se", convention="revman5")
         else:
             effects = ma.effect_sizes(rows, measure, convention="revman5")
-        found.append(pd.DataFrame({"group": effects.column("group"), "y": effects.y, "v": effects.v}))
-    return pd.concat(found, ignore_index=True)
+        y.append(effects.y)
+        v.append(effects.v)
+        every = rows.group.to_numpy()
+        group.append(every if effects.rows is None else every[effects.rows])
+    return np.concatenate(y), np.concatenate(v), np.concatenate(group)
 
 
-def pooling_alone(parts: dict[str, pd.DataFrame], repeats: int, sample: int) -> dict[str, float]:
-    """Seconds of DerSimonian-Laird for every analysis from y and v, ours and metafor's (extrapolated; 0 without R)."""
-    frame = effect_sizes_of(parts)
-    y, v, group = (frame[name].to_numpy() for name in ("y", "v", "group"))
+def pooled_by_one_model(parts: dict[str, pd.DataFrame]) -> PooledMany:
+    """Every analysis by DerSimonian and Laird's random-effects model."""
+    y, v, group = effect_sizes_of(parts)
+    return ma.pool_many((y, v), by={"group": group}, tau2="DL", convention="revman5", columns=COLUMNS, workers=1)
+
+
+def seconds_of(function: Callable[[], object], repeats: int) -> list[float]:
+    """The seconds of each repeat, after one that is not counted."""
+    function()
     times = []
-    for _ in range(repeats + 1):
+    for _ in range(repeats):
         started = time.perf_counter()
-        ma.pool_many((y, v), by=group, tau2="DL", columns=COLUMNS)
+        function()
         times.append(time.perf_counter() - started)
-    answer = {"pooling_seconds": statistics.median(times[1:]), "pooling_metafor_seconds": 0.0}
-    if shutil.which("Rscript"):
-        chosen = np.random.default_rng(SEED).choice(np.unique(group), size=sample, replace=False)
-        with tempfile.TemporaryDirectory() as folder:
-            script, data = Path(folder) / "loop.R", Path(folder) / "rows.csv"
-            script.write_text(POOLING_ALONE)
-            frame[frame.group.isin(chosen)].to_csv(data, index=False)
-            run = subprocess.run(["Rscript", str(script), str(data)], capture_output=True, text=True, check=True)
-        answer["pooling_metafor_seconds"] = float(run.stdout.split()[-1]) / sample * np.unique(group).size
-    return answer
+    return times
 
 
-def metafor(frame: pd.DataFrame, sample: int) -> tuple[float, pd.DataFrame, int]:
-    """Seconds of metafor's loop over a sample of the analyses, and its estimates."""
-    chosen = np.random.default_rng(SEED).choice(frame.group.nunique(), size=sample, replace=False)
+def metafor(frame: pd.DataFrame, task: str, groups: np.ndarray) -> tuple[float, pd.DataFrame]:
+    """Seconds of metafor's loop over some of the groups, and its estimates."""
     with tempfile.TemporaryDirectory() as folder:
         script, data, answers = (Path(folder) / name for name in ("loop.R", "rows.csv", "answers.csv"))
         script.write_text(METAFOR)
-        frame[frame.group.isin(chosen)].to_csv(data, index=False)
+        frame[frame.group.isin(groups)].to_csv(data, index=False)
         run = subprocess.run(
-            ["Rscript", str(script), str(data), str(answers)], capture_output=True, text=True, check=True
+            ["Rscript", str(script), str(data), str(answers), task], capture_output=True, text=True, check=True
         )
-        return float(run.stdout.split()[-1]), pd.read_csv(answers), len(chosen)
+        return float(run.stdout.split()[-1]), pd.read_csv(answers)
+
+
+def in_turns(
+    task: str, ours: Callable[[], object], frame: pd.DataFrame, given: argparse.Namespace
+) -> tuple[dict[str, object], pd.DataFrame]:
+    """Seconds of ours, and of metafor's loop over all analyses where there is R; metafor's estimates of the sample."""
+    groups = frame.group.unique()
+    sample = np.random.default_rng(SEED).choice(groups, size=given.sample, replace=False)
+    times, loop, estimates = [], 0.0, [pd.DataFrame({"group": [], "estimate": []})]
+    for part in np.array_split(sample, TURNS):
+        times += seconds_of(ours, given.repeats)
+        if shutil.which("Rscript"):
+            seconds, found = metafor(frame, task, part)
+            loop += seconds
+            estimates.append(found)
+    median = statistics.median(times)
+    report: dict[str, object] = {"seconds": median, "seconds_each": times}
+    print(f"{task}: {1e3 * median:.1f} ms ({1e3 * min(times):.1f} to {1e3 * max(times):.1f})", end="")
+    if loop:
+        whole = loop / given.sample * groups.size
+        report |= {"metafor_seconds": whole, "metafor_sample": given.sample, "ratio": whole / median}
+        print(f"; metafor's loop {whole:.1f} s, ratio {whole / median:.0f}", end="")
+    print()
+    return report, pd.concat(estimates, ignore_index=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, default=Path(__file__).parents[2] / "shared" / "cochrane")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=5, help="of each turn")
     parser.add_argument("--sample", type=int, default=200)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -183,59 +205,35 @@ def main() -> None:
     coded = frame.assign(model=frame.model.map(CODES))
     parts = {str(measure): rows.drop(columns="measure") for measure, rows in coded.groupby("measure")}
     warnings.simplefilter("ignore", MetaAnalysisWarning)
-    pooled(parts)
-    times = []
-    for _ in range(given.repeats):
-        started = time.perf_counter()
-        numbers, calls = pooled(parts)
-        times.append(time.perf_counter() - started)
-    ours = statistics.median(times)
-    analyses = int(frame.group.nunique())
+    numbers, calls = pooled(parts)
     answers = pd.DataFrame(numbers)
-    estimated = int(answers.estimate.notna().sum())
-    print(f"{len(frame):,} rows, {analyses:,} analyses, {estimated:,} estimated, by {calls} calls of pool_many")
-    print(f"metaanalysis  {ours:8.3f} s   (median of {given.repeats}; {min(times):.3f} to {max(times):.3f})")
-    report = {
+    analyses, estimated = int(frame.group.nunique()), int(answers.estimate.notna().sum())
+    print(
+        f"{len(frame):,} rows, {analyses:,} analyses, {estimated:,} estimated by their own models in {calls} calls of pool_many"
+    )
+    report: dict[str, object] = {
         "rows": len(frame),
         "analyses": analyses,
         "estimated": estimated,
-        "seconds": ours,
-        "seconds_each": times,
         "machine": platform.machine(),
         "python": platform.python_version(),
         "numpy": np.__version__,
     }
-    if shutil.which("Rscript"):
-        seconds, theirs, sampled = metafor(frame, given.sample)
-        whole = seconds / sampled * analyses
-        same = {
-            int(row.group)
-            for row in frame.itertuples()
-            if row.measure in ("MD", *GIVEN) and row.model in INVERSE_VARIANCE
-        }
-        both = theirs.merge(answers, on="group", suffixes=("_metafor", "")).dropna(
-            subset=["estimate", "estimate_metafor"]
-        )
-        both = both[both.group.isin(same)]
+    report["one_model"], _ = in_turns("one model", lambda: pooled_by_one_model(parts), frame, given)
+    own_models, theirs = in_turns("own models", lambda: pooled(parts), frame, given)
+    report |= own_models
+    by_the_same_rules = frame.measure.isin(["MD", *GIVEN]) & frame.model.isin(INVERSE_VARIANCE)
+    both = theirs.merge(answers, on="group", suffixes=("_metafor", "")).dropna(subset=["estimate", "estimate_metafor"])
+    both = both[both.group.isin(frame.group[by_the_same_rules])]
+    if len(both):
         difference = float((both.estimate - both.estimate_metafor).abs().max())
-        print(f"metafor's loop {whole:7.1f} s   (extrapolated from {sampled} analyses in {seconds:.2f} s)")
-        print(
-            f"ratio {whole / ours:.0f}; largest difference of {len(both)} estimates by the same rules: {difference:.1e}"
-        )
-        report.update(
-            metafor_seconds=whole,
-            metafor_sample=sampled,
-            ratio=whole / ours,
-            compared=len(both),
-            largest_difference=difference,
-        )
-    alone = pooling_alone(parts, given.repeats, given.sample)
-    report.update(alone)
-    print(f"pooling alone (DL, from y and v): {1e3 * alone['pooling_seconds']:.1f} ms", end="")
-    if alone["pooling_metafor_seconds"]:
-        report["pooling_ratio"] = alone["pooling_metafor_seconds"] / alone["pooling_seconds"]
-        print(f"; metafor's loop {alone['pooling_metafor_seconds']:.1f} s, ratio {report['pooling_ratio']:.0f}", end="")
-    print()
+        print(f"largest difference of {len(both)} estimates by the same rules: {difference:.1e}")
+        report |= {"compared": len(both), "largest_difference": difference}
+    y, v, group = effect_sizes_of(parts)
+    alone = pd.DataFrame({"group": group, "y": y, "v": v})
+    report["pooling_alone"], _ = in_turns(
+        "pooling alone", lambda: ma.pool_many((y, v), by=group, tau2="DL", columns=COLUMNS, workers=1), alone, given
+    )
     if given.json:
         given.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 

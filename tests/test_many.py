@@ -267,6 +267,18 @@ def test_effects_that_were_made_before():
     assert_allclose(back.estimate, np.exp(many.estimate), rtol=1e-15)
 
 
+def test_effects_by_a_column_of_numbers_keep_to_the_studies_that_are_left():
+    table = {"review": [7, 3, 7, 7, 3], "y": [0.1, 0.2, np.nan, 0.5, 0.4], "v": [1.0, 1.0, 1.0, 1.0, 1.0]}
+    for frame in (pd.DataFrame(table, index=list("abcde")), pd.DataFrame(table).astype({"review": str})):
+        with pytest.warns(ExcludedStudiesWarning):
+            effects = ma.effect_sizes(frame, "GEN")
+        many = ma.pool_many(effects, by="review", model="common", columns=["estimate", "k"])
+        assert list(map(int, many.keys)) == [7, 3]
+        assert many.k.tolist() == [2, 2]
+        assert_allclose(many.estimate, [0.3, 0.3], rtol=1e-15)
+        assert many.studies.label == ("Study 1", "Study 4", "Study 2", "Study 5")
+
+
 # --- Effect sizes of a whole table --------------------------------------------------------------------------------
 
 

@@ -137,7 +137,7 @@ def test_a_worker_that_dies(tmp_path: Path, cluster: Any, monkeypatch: pytest.Mo
     pq = pytest.importorskip("pyarrow.parquet")
     monkeypatch.setattr(parquet_run, "LEAST_ROWS_OF_A_PART", 500)
     monkeypatch.setattr(parquet_run, "ROWS_OF_A_PART", 500)
-    monkeypatch.setattr(partition, "WORTH_A_PARTITION", 500)
+    monkeypatch.setattr(partition, "WORTH_A_PARTITION", 625)
     frame = studies(10_000, 2000).sample(frac=1, random_state=3)
     source, target = tmp_path / "in.parquet", tmp_path / "out.parquet"
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), source, row_group_size=500)

@@ -93,3 +93,47 @@ def test_without_arrow_the_groups_are_the_same(monkeypatch: pytest.MonkeyPatch) 
     assert_array_equal(found.order, expected.order)
     assert_array_equal(found.offsets, expected.offsets)
     assert_array_equal(found.first, expected.first)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint64", "float64"])
+@pytest.mark.parametrize("way", ["rising", "falling", "mixed"])
+def test_groups_of_numbers_are_those_of_a_dict(dtype: str, way: str) -> None:
+    values = np.repeat([1, 3, 4, 90], [2, 1, 3, 1]).astype(dtype)
+    values = {"rising": values, "falling": values[::-1], "mixed": values[[0, 6, 2, 1, 3, 4, 5]]}[way]
+    frame = nw.from_native(pd.DataFrame({"key": values}), eager_only=True)
+    assert rows_of(grouped(frame, ["key"]), values.size) == by_hand(values.tolist())
+    y, v = np.arange(7.0), np.ones(7)
+    many = ma.pool_many((y, v), by={"key": values}, model="common", columns=["estimate"])
+    assert many.names == ("key",)
+    assert many.keys == tuple(dict.fromkeys(values.tolist()))
+    assert many.to_frame().key.dtype == values.dtype
+    assert_array_equal(many.estimate, [np.mean(rows) for rows in by_hand(values.tolist())])
+
+
+def test_several_keys_of_numbers_and_texts_are_told_apart() -> None:
+    first, second = np.array([2, 2, 1, 2, 1]), np.array([0.5, 1.5, 0.5, 0.5, 0.5])
+    for keys in ((first, second), (first, second.astype(str))):
+        many = ma.pool_many((np.arange(5.0), np.ones(5)), by=list(keys), model="common", columns=["estimate"])
+        kind = type(keys[1][0].item())
+        assert many.keys == ((2, kind("0.5")), (2, kind("1.5")), (1, kind("0.5")))
+        assert_array_equal(many.estimate, [1.5, 1.0, 3.0])
+
+
+def test_a_missing_number_and_a_number_that_comes_back_are_named_by_their_rows() -> None:
+    y, v = np.zeros(4), np.ones(4)
+    with pytest.raises(ma.DataError, match=r"the key 'key' is missing in row 2.*\(1 more rows have none either"):
+        ma.pool_many((y, v), by={"key": np.array([1.0, np.nan, 2.0, np.nan])})
+    with pytest.raises(ma.DataError, match=r"key = 1, part = 'a' comes back in row 4"):
+        ma.pool_many((y, v), by={"key": np.array([1, 1, 2, 1]), "part": np.array(["a", "b", "a", "a"])}, sorted=True)
+    with pytest.raises(ma.DataError, match=r"key = 1 comes back in row 3"):
+        ma.pool_many((y, v), by={"key": np.array([1, 2, 1, 2])}, sorted=True)
+    with pytest.raises(ma.DataError, match="'tau2' would stand in the result beside the numbers of that name"):
+        ma.pool_many((y, v), by={"tau2": np.array([1, 1, 2, 2])})
+
+
+def test_keys_are_those_of_the_arrays_as_they_were() -> None:
+    keys = np.array([1, 1, 2, 3])
+    many = ma.pool_many((np.zeros(4), np.ones(4)), by=keys, model="common", columns=["k"])
+    keys[:] = 9
+    assert many.keys == (1, 2, 3)
+    assert many.to_frame().key.tolist() == [1, 2, 3]

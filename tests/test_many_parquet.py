@@ -201,18 +201,20 @@ def test_hashes_tell_values_apart_and_not_places() -> None:
     assert ((counts - numbers.size / 64) ** 2 / (numbers.size / 64)).sum() < 130
 
 
-def test_groups_of_which_the_hashes_agree_are_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = [pa.array(np.random.default_rng(3).integers(0, 40, 500))]
-    real = parquet_keys.hashes
-    # Only 8 different hashes for 40 keys.
-    monkeypatch.setattr(partition, "hashes", lambda given: real([pa.array(given[0].to_numpy() % 8)]))
-    order, starts = partition.grouped(keys)
-    values = keys[0].to_numpy()
-    assert sorted(order.tolist()) == list(range(500))
-    assert len(starts) == np.unique(values).size
-    for group in np.split(order, starts[1:]):
-        assert np.unique(values[group]).size == 1
-        assert (np.diff(group) > 0).all()
+def test_rows_are_put_together_by_first_appearance() -> None:
+    random = np.random.default_rng(3)
+    day = pa.array(random.integers(0, 3, 900).astype("datetime64[D]"))
+    dose = pa.array(random.choice([-0.0, 0.0, 1.5], 900))
+    texts = pa.array(random.choice(["é", "", "a\0", "longer than eight"], 900))
+    for keys in ([texts], [dose], [day, dose], [day, texts, pa.array(random.integers(0, 9, 900))]):
+        # Zeros of either sign are one key.
+        rows = list(zip(*([0.0 if value == 0 else value for value in key.to_pylist()] for key in keys), strict=True))
+        order, bounds = partition.grouped(keys)
+        members: dict[Any, list[int]] = {}
+        for row, key in enumerate(rows):
+            members.setdefault(key, []).append(row)
+        assert [group.tolist() for group in np.split(order, bounds[1:-1])] == list(members.values())
+        assert bounds[-1] == 900
 
 
 @pytest.mark.usefixtures("small_parts")

@@ -387,6 +387,13 @@ class TestLabels:
         assert effects.label[1] == "Study 2"
         assert effects.subset(np.array([False, True, False, True])).label == ("Study 2", "d")
 
+    @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+    def test_some_of_them_in_any_order(self, make: Any) -> None:
+        effects = ma.effect_sizes(make(TABLES | {"study": ["a", None, "c", "d"]}), "OR")
+        some = effects.label.take(np.array([3, 1, 3, 0]))
+        assert some == ("d", "Study 2", "d", "a")
+        assert some.take(np.array([1, 0])).texts == ("Study 2", "d")
+
 
 class TestLongTables:
     """Many studies are checked and computed part by part; nobody can tell."""

@@ -29,9 +29,8 @@ from metaanalysis.effects.columns import (
     FrameLike,
     find_column,
     height,
-    holds_whole_numbers,
     labels,
-    numeric_column,
+    numbers_of,
     open_frame,
     plain_array,
 )
@@ -127,8 +126,9 @@ def effect_sizes(
     names = inputs_wanted(entry, list(frame.columns), columns)
     found = {name: find_column(frame, columns.get(name, name), name) for name in names}
     names_of_studies = labels(frame, label)
-    inputs = {name: closed(numeric_column(frame, column, names_of_studies)) for name, column in found.items()}
-    whole = frozenset(name for name, column in found.items() if holds_whole_numbers(frame, column))
+    read = {name: numbers_of(frame, column, names_of_studies) for name, column in found.items()}
+    inputs = {name: closed(values) for name, (values, _) in read.items()}
+    whole = frozenset(name for name, (_, is_whole) in read.items() if is_whole)
     return from_inputs(entry, inputs, found, names_of_studies, options, convention, level, frame, None, whole)
 
 
@@ -284,7 +284,10 @@ def from_inputs(
     kept = inputs if not reasons else {name: closed(values[complete]) for name, values in inputs.items()}
     computed = computed_from_given(kept, level) if given else computed_from_data(entry, kept, options)
     at: IntArray | None = None
-    if reasons or computed.left_out.any() or not usable(computed):
+    # What was given as it is used has been looked at already.
+    as_given = computed.y is inputs.get("y") and computed.v is inputs.get("v")
+    good = within_limits(extremes["y"], extremes["v"]) if as_given else usable(computed)
+    if reasons or computed.left_out.any() or not good:
         known = np.isfinite(computed.y) & np.isfinite(computed.v) & (computed.v > 0)
         keep = ~computed.left_out & (given | known)
         at = np.flatnonzero(complete)[keep]
@@ -298,8 +301,10 @@ def from_inputs(
             computed = Computed(y[keep], v[keep], corrected[keep], np.zeros(at.size, dtype=np.bool_), reason)
             kept = {name: closed(values[keep]) for name, values in kept.items()}
         check_effects(computed.y, computed.v, everyone.take(at), at)
-    left_out = tuple((label[row], reasons[row]) for row in sorted(reasons))
-    if left_out:
+    left_out: tuple[tuple[str, str], ...] = ()
+    if reasons:
+        places = np.array(sorted(reasons), dtype=np.intp)
+        left_out = tuple(zip(everyone.take(places), (reasons[row] for row in places.tolist()), strict=True))
         warn_of_exclusions(left_out, total)
     if at is not None and at.size == 0:
         raise DataError(

@@ -35,7 +35,7 @@ def extremes_of(arrays: Mapping[str, FloatArray]) -> dict[str, tuple[float, floa
 def extremes_of_one(values: FloatArray) -> tuple[float, float]:
     """The least and the greatest value, block by block: the second look finds the block still in cache."""
     if values.size <= BLOCK:
-        return float(np.min(values)), float(np.max(values))
+        return float(values.min()), float(values.max())
     parts = np.array([(np.min(values[part]), np.max(values[part])) for part in blocks(values.size)])
     return float(np.min(parts[:, 0])), float(np.max(parts[:, 1]))
 

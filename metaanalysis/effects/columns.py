@@ -67,11 +67,19 @@ def height(frame: nw.DataFrame[Any]) -> int:
     return int(frame.shape[0])
 
 
+def has_column(frame: nw.DataFrame[Any], name: str) -> bool:
+    """Whether the frame has a column of that name."""
+    # A list of all names takes thirty times as long to make as a pandas index takes to look one up.
+    if frame.implementation.is_pandas():
+        return name in frame.to_native().columns
+    return name in frame.columns
+
+
 def find_column(frame: nw.DataFrame[Any], name: str, role: str) -> str:
     """The name of a column that must be there; DataError offers the nearest ones and says how to map another."""
     if not isinstance(name, str):
         raise DataError(f"{role} must be given as the name of a column, not as {type(name).__name__}.")
-    if name in frame.columns:
+    if has_column(frame, name):
         return name
     have = ", ".join(map(str, frame.columns)) or "none"
     how = f' Name the column that holds it, as in {role}="…".' if name == role else ""
@@ -84,7 +92,7 @@ def find_column(frame: nw.DataFrame[Any], name: str, role: str) -> str:
 def labels(frame: nw.DataFrame[Any], name: str | None) -> Labels:
     """The studies' labels: the column named, else one called study, label or author, else "Study 1", "Study 2", …."""
     if name is None:
-        name = next((c for c in ("study", "label", "author", "slab", "Study", "Author") if c in frame.columns), None)
+        name = next((c for c in ("study", "label", "author", "slab", "Study", "Author") if has_column(frame, c)), None)
     if name is None:
         return Labels(None, height(frame))
     return Labels(kept_as_it_is(frame[find_column(frame, name, "label")]), height(frame))
@@ -135,23 +143,31 @@ def plain_array(values: Sequence[object] | FloatArray, name: str) -> FloatArray:
     return to_floats(given, name, Labels(None, raw.size))
 
 
-def holds_whole_numbers(frame: nw.DataFrame[Any], column: str) -> bool:
-    """Whether a column's type has no fractions, so that none has to be looked for."""
-    return bool(frame[column].dtype.is_integer())
+def numbers_held(frame: nw.DataFrame[Any], column: str) -> Any:
+    """The numbers of a pandas column that NumPy holds, as they lie there; None for any other column."""
+    if not frame.implementation.is_pandas():
+        return None
+    series = frame.to_native()[column]
+    return series.to_numpy() if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iuf" else None
 
 
 def numeric_column(frame: nw.DataFrame[Any], column: str, label: Sequence[str]) -> FloatArray:
     """A column as a new array of floats, NaN where a value is missing; DataError names the first cell that is no number."""
+    return numbers_of(frame, column, label)[0]
+
+
+def numbers_of(frame: nw.DataFrame[Any], column: str, label: Sequence[str]) -> tuple[FloatArray, bool]:
+    """As `numeric_column`, and whether the column's type has no fractions, so that none has to be looked for."""
     import narwhals as nw
 
+    raw = numbers_held(frame, column)
+    if raw is not None:
+        return np.array(raw, dtype=np.float64), raw.dtype.kind != "f"
     series = frame[column]
-    if series.implementation.is_pandas() and isinstance(series.to_native().dtype, np.dtype):
-        raw = series.to_native().to_numpy()
-        if raw.dtype.kind in "iuf":
-            return np.array(raw, dtype=np.float64)
+    whole = bool(series.dtype.is_integer())
     if series.dtype.is_numeric() and series.dtype != nw.Decimal:
         # A cast makes a new array of its own; what is a column of floats already is copied once.
         copied = series.dtype != nw.Float64
         values = series.cast(nw.Float64).to_numpy()
-        return np.asarray(values, dtype=np.float64) if copied else np.array(values, dtype=np.float64)
-    return to_floats(series.to_list(), column, label)
+        return (np.asarray(values, dtype=np.float64) if copied else np.array(values, dtype=np.float64)), whole
+    return to_floats(series.to_list(), column, label), whole

@@ -51,14 +51,19 @@ class Labels(Sequence[str]):
     def texts(self) -> tuple[str, ...]:
         """All of them."""
         if self._texts is None:
+            rows = self._rows.tolist() if isinstance(self._rows, np.ndarray) else self._rows
             if self._source is None:
-                self._texts = tuple(f"Study {row + 1}" for row in self._rows)
+                self._texts = tuple(f"Study {row + 1}" for row in rows)
             else:
-                # Element by element where they are few of many rows; else the whole column at once.
-                few = 20 * len(self._rows) < len(self._source)
-                values = self._source if few or isinstance(self._source, tuple | list) else self._source.to_list()  # type: ignore[union-attr]
-                self._texts = tuple(label_of(values[int(row)], int(row)) for row in self._rows)
+                self._texts = tuple(map(label_of, self._values(self._source), rows))
         return self._texts
+
+    def _values(self, source: nw.Series[Any] | Sequence[str]) -> list[Any]:
+        """What the column holds in the rows, in one look: one by one, a column of a frame takes long."""
+        if isinstance(source, tuple | list):
+            return [source[row] for row in self._rows]
+        column: Any = source
+        return list(column.to_list() if isinstance(self._rows, range) else column[self._rows].to_list())
 
     def take(self, at: IntArray) -> Labels:
         """Those at some places, in that order."""

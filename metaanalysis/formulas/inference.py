@@ -18,6 +18,8 @@ from metaanalysis.registry import Entry, Registry
 
 # Beyond this SciPy's quantiles of t are where its search stopped.
 END_OF_SEARCH = 1e140
+# Of more quantiles of t than these, those of the same degrees of freedom are computed once.
+FEW_QUANTILES = 128
 
 
 class Inference(NamedTuple):
@@ -148,25 +150,41 @@ def ci_function(ci: str | InferenceFunction, level: float) -> InferenceFunction:
     return partial(hartung_knapp_or_wald, level=level) if function is hartung_knapp_or_wald else function
 
 
+def is_normal(df: FloatArray) -> bool:
+    """Whether one normal distribution is that of all: nothing needs to be told apart."""
+    return df.ndim == 0 and bool(df == np.inf)
+
+
 def quantile(level: float, df: FloatArray) -> FloatArray:
     """The two-sided critical value at a level; df (...), infinite for the normal. NaN where df is not positive."""
     df = np.asarray(df, dtype=np.float64)
     tail = (1.0 - level) / 2.0
     # Below 0.5, near the centre, where tails are all alike, by the central probability.
     normal = np.sqrt(2.0) * special.erfinv(level) if level < 0.5 else -special.ndtri(tail)
+    if is_normal(df):
+        return np.asarray(normal)
     finite = np.isfinite(df) & (df > 0)
     if not finite.any():
         return np.where(df > 0, normal, np.nan)
     usable = np.where(finite, df, 1.0)
+    if usable.size > FEW_QUANTILES:
+        # Most have the same whole numbers of degrees of freedom: to sort them takes a tenth of the time of so many quantiles.
+        distinct, place = np.unique(usable, return_inverse=True)
+        t = quantile_of_t(level, distinct)[place].reshape(df.shape)
+    else:
+        t = quantile_of_t(level, usable)
+    return np.where(finite, t, np.where(df > 0, normal, np.nan))
+
+
+def quantile_of_t(level: float, df: FloatArray) -> FloatArray:
+    """The two-sided critical value of t at a level; df (...), finite and positive."""
     if level < 0.5:
         # T^2 / (df + T^2) is a beta variable.
-        share, rest = special.betaincinv(0.5, usable / 2.0, level), special.betaincinv(usable / 2.0, 0.5, 1.0 - level)
-        t = np.sqrt(usable * share / rest)
-    else:
-        t = -special.stdtrit(usable, tail)
-        # Of very few degrees of freedom SciPy's search ends at a bound of its own, wherever the quantile is.
-        t = np.where(t > END_OF_SEARCH, np.inf, t)
-    return np.where(finite, t, np.where(df > 0, normal, np.nan))
+        share, rest = special.betaincinv(0.5, df / 2.0, level), special.betaincinv(df / 2.0, 0.5, 1.0 - level)
+        return np.asarray(np.sqrt(df * share / rest))
+    t = -special.stdtrit(df, (1.0 - level) / 2.0)
+    # Of very few degrees of freedom SciPy's search ends at a bound of its own, wherever the quantile is.
+    return np.where(t > END_OF_SEARCH, np.inf, t)
 
 
 def lower_tail(x: FloatArray, df: FloatArray) -> FloatArray:
@@ -179,8 +197,10 @@ def lower_tail(x: FloatArray, df: FloatArray) -> FloatArray:
 def two_sided_p(statistic: FloatArray, df: FloatArray) -> FloatArray:
     """P(|T| > |statistic|); df (...), infinite for the normal. NaN where df is not positive."""
     df = np.asarray(df, dtype=np.float64)
-    finite = np.isfinite(df) & (df > 0)
     size = np.abs(statistic)
+    if is_normal(df):
+        return np.asarray(2.0 * special.ndtr(-size))
+    finite = np.isfinite(df) & (df > 0)
     if not finite.any():
         return np.where(df > 0, 2.0 * special.ndtr(-size), np.nan)
     t = 2.0 * special.stdtr(np.where(finite, df, 1.0), -size)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from metaanalysis.formulas.arrays import FloatArray
-from metaanalysis.formulas.weighted import annihilated, dot, dot3, orthonormal_basis
+from metaanalysis.formulas.weighted import annihilated, dot, dot3, inverse_variance_weights, orthonormal_basis
 
 
 class Moments(NamedTuple):
@@ -26,6 +26,18 @@ class Moments(NamedTuple):
     log_det_xwx: FloatArray  # log |X'WX|
 
 
+class ScoreMoments(NamedTuple):
+    """Of the moments those that the score, its slope and the proofs of one maximum are made of; (...) each."""
+
+    q: FloatArray
+    yppy: FloatArray
+    ypppy: FloatArray
+    trace_p: FloatArray
+    trace_pp: FloatArray
+    trace_w: FloatArray
+    trace_ww: FloatArray
+
+
 class FewMoments(NamedTuple):
     """Of the moments those that estimators by the method of moments, Q and I2 are made of; (...) each."""
 
@@ -36,6 +48,12 @@ class FewMoments(NamedTuple):
 
 
 def moments_of_mean(e: FloatArray, w: FloatArray) -> Moments:
+    """For the mean alone; e, w: (..., k) with the anchor first (see `weighted.anchor_first`)."""
+    m = score_moments_of_mean(e, w)
+    return Moments(*m, np.log(m.trace_w))
+
+
+def score_moments_of_mean(e: FloatArray, w: FloatArray) -> ScoreMoments:
     """For the mean alone; e, w: (..., k) with the anchor first (see `weighted.anchor_first`).
 
         P_ij = w_i (1 - h_i) for i = j, -w_i w_j / sum(w) otherwise,   h = w / sum(w)
@@ -51,19 +69,18 @@ def moments_of_mean(e: FloatArray, w: FloatArray) -> Moments:
     rest2, rest3 = dot(others, others), dot3(others, others, others)
     anchor = first * rest * over
     first2 = first * first
-    q = dot(u, r)
-    # In the memory of r, which has done its work.
-    spread = np.subtract(u, (dot(w, u) * over)[..., np.newaxis], out=r)
-    return Moments(
+    q, yppy = dot(u, r), dot(u, u)
+    # In the memory of u, which has done its work.
+    spread = np.subtract(u, (dot(w, u) * over)[..., np.newaxis], out=u)
+    return ScoreMoments(
         q=q,
-        yppy=dot(u, u),
+        yppy=yppy,
         ypppy=dot3(w, spread, spread),
         trace_p=anchor + rest - rest2 * over,
         # The diagonal's squares and twice the pairs' above it; the sums of w^4 in both of them cancel exactly.
         trace_pp=anchor * anchor + (rest2 - 2.0 * over * rest3) + rest2 * (2.0 * first2 + rest2) * over * over,
         trace_w=total,
         trace_ww=first2 + rest2,
-        log_det_xwx=np.log(total),
     )
 
 
@@ -150,11 +167,19 @@ def moments_of_known_mean(e: FloatArray, w: FloatArray) -> Moments:
 
 def moments(y: FloatArray, v: FloatArray, tau2: FloatArray, X: FloatArray | None) -> Moments:
     """The moments at tau2 (...); for the mean (X None) y and v are anchored. X without columns: y are deviations."""
-    w = v + tau2[..., np.newaxis]
-    np.reciprocal(w, out=w)
+    w = inverse_variance_weights(v, tau2)
     if X is not None and X.shape[-1] == 0:
         return moments_of_known_mean(y, w)
     return moments_of_mean(y, w) if X is None else moments_of_regression(y, w, X)
+
+
+def score_moments(
+    y: FloatArray, v: FloatArray, tau2: FloatArray | float, X: FloatArray | None
+) -> ScoreMoments | Moments:
+    """As `moments`; for the mean (X None) only those that likelihoods are climbed by."""
+    if X is None:
+        return score_moments_of_mean(y, inverse_variance_weights(v, tau2))
+    return moments(y, v, np.broadcast_to(np.asarray(tau2), v.shape[:-1]), X)
 
 
 def q_and_its_fall(
@@ -162,6 +187,6 @@ def q_and_its_fall(
 ) -> tuple[FloatArray, FloatArray]:
     """Q and y'PPy, minus its derivative, at tau2 (...); for the mean (X None) y and v are anchored."""
     if X is None:
-        return q_of_mean(y, 1.0 / (v + tau2[..., np.newaxis]))
+        return q_of_mean(y, inverse_variance_weights(v, tau2))
     m = moments(y, v, tau2, X)
     return m.q, m.yppy

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from metaanalysis.formulas.arrays import FloatArray, IntArray
-from metaanalysis.formulas.moments import FewMoments, Moments, few_moments_of_mean, moments
-from metaanalysis.formulas.weighted import anchored, lie_study_by_study, residual_df
+from metaanalysis.formulas.moments import FewMoments, Moments, ScoreMoments, few_moments_of_mean, score_moments
+from metaanalysis.formulas.weighted import anchored, inverse_variance_weights, lie_study_by_study, residual_df
 
 
 class Problems(NamedTuple):
@@ -20,7 +20,7 @@ class Problems(NamedTuple):
     X: FloatArray | None
     lead: tuple[int, ...]
     df: FloatArray  # (n,): k - p
-    at_zero: Moments | FewMoments  # (n,) each: at tau2 = 0
+    at_zero: Moments | ScoreMoments | FewMoments  # (n,) each: at tau2 = 0
     anchor: FloatArray | None = None  # (n,): the effect from which y are counted, for the mean
 
 
@@ -28,23 +28,25 @@ def flatten(
     y: FloatArray, v: FloatArray, X: FloatArray | None
 ) -> tuple[FloatArray, FloatArray, FloatArray | None, tuple[int, ...]]:
     """One leading axis of problems, whatever came in; anchored for the mean. Returns y, v, X and the leading shape."""
-    y, v, X, lead, _ = laid_out(y, v, X)
+    y, v, X, lead, _, _ = laid_out(y, v, X)
     return y, v, X, lead
 
 
 def laid_out(
     y: FloatArray, v: FloatArray, X: FloatArray | None
-) -> tuple[FloatArray, FloatArray, FloatArray | None, tuple[int, ...], FloatArray | None]:
-    """As `flatten`, and the anchors' effects."""
+) -> tuple[FloatArray, FloatArray, FloatArray | None, tuple[int, ...], FloatArray, FloatArray | None]:
+    """As `flatten`, and the degrees of freedom (n,) and the anchors' effects (n,)."""
     if y.shape != v.shape:
         y, v = np.broadcast_arrays(y, v)
     lead, k = y.shape[:-1], y.shape[-1]
     y, v = y.reshape(-1, k), v.reshape(-1, k)
     if X is None:
-        y, v, anchor = anchored(y, v)
-        return y, v, X, lead, anchor
+        everyone = not v.size or bool(v.max() < np.inf)
+        df = np.broadcast_to(k - 1.0, len(v)) if everyone else residual_df(v != np.inf, X)
+        y, v, anchor = anchored(y, v, everyone)
+        return y, v, X, lead, df, anchor
     X = np.broadcast_to(X, (*lead, k, X.shape[-1])).reshape(y.shape[0], k, X.shape[-1])
-    return y, v, X, lead, None
+    return y, v, X, lead, residual_df(v != np.inf, X), None
 
 
 def problems(y: FloatArray, v: FloatArray, X: FloatArray | None, likelihood: bool = True) -> Problems:
@@ -52,17 +54,17 @@ def problems(y: FloatArray, v: FloatArray, X: FloatArray | None, likelihood: boo
 
     likelihood: whether the moments are wanted that likelihoods alone take; without them it is quicker.
     """
-    y, v, X, lead, anchor = laid_out(y, v, X)
+    y, v, X, lead, df, anchor = laid_out(y, v, X)
     # A study that can't be computed with is found by the status of its problem.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         few = X is None and not likelihood
-        at_zero = few_moments_of_mean(y, 1.0 / v) if few else moments(y, v, np.zeros(len(v)), X)
-        return Problems(y, v, X, lead, residual_df(v != np.inf, X), at_zero, anchor)
+        at_zero = few_moments_of_mean(y, inverse_variance_weights(v)) if few else score_moments(y, v, 0.0, X)
+        return Problems(y, v, X, lead, df, at_zero, anchor)
 
 
-def moments_at_zero(p: Problems) -> Moments:
-    """All moments at tau2 = 0, whichever are known."""
-    return p.at_zero if isinstance(p.at_zero, Moments) else moments(p.y, p.v, np.zeros(len(p.v)), p.X)
+def moments_at_zero(p: Problems) -> Moments | ScoreMoments:
+    """The moments of likelihoods at tau2 = 0, whichever are known."""
+    return score_moments(p.y, p.v, 0.0, p.X) if isinstance(p.at_zero, FewMoments) else p.at_zero
 
 
 def rows(a: FloatArray, index: IntArray) -> FloatArray:
@@ -84,8 +86,7 @@ def those(p: Problems, index: IntArray) -> Problems:
 
 def gathered(p: Problems, index: IntArray) -> Problems:
     """Problems in any order, as often as the index names them."""
-    kind = Moments if isinstance(p.at_zero, Moments) else FewMoments
-    at_zero = kind(*(values[index] for values in p.at_zero))
+    at_zero = type(p.at_zero)(*(values[index] for values in p.at_zero))
     anchor = None if p.anchor is None else p.anchor[index]
     return Problems(rows(p.y, index), rows(p.v, index), take(p.X, index), (index.size,), p.df[index], at_zero, anchor)
 

@@ -1,4 +1,4 @@
-"""Batched root finding: solutions with a status each. Problems that have converged are dropped from the loop."""
+"""Batched root finding: solutions with a status each. Once half of the problems have converged, they are dropped."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metaanalysis.formulas.arrays import FloatArray, IntArray
+from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
 
 
 class Status(IntEnum):
@@ -65,6 +65,7 @@ def newton_in_bracket(
     scale: FloatArray,
     tolerance: float = RELATIVE_TOLERANCE,
     quadratic: bool = False,
+    most: int = MAX_ITERATIONS,
 ) -> Solution:
     """Roots of decreasing-through-zero functions, one a problem, each kept inside its bracket.
 
@@ -72,20 +73,23 @@ def newton_in_bracket(
     ----------
     step
         `step(x, index)` returns, for the problems `index`, the function's value and the step that Newton (or a better method)
-        proposes; a proposal that is not finite asks for a bisection. `index` is the same array until a problem is dropped.
+        proposes; a proposal that is not finite asks for a bisection. `index` is the same array until problems are dropped.
     start, low, high
         Where each problem starts, and a bracket: the function is positive at `low` and negative at `high`.
     scale
         What makes a step small: |step| <= tolerance * (x + scale). All of shape (n,).
     quadratic
         Whether the proposals converge quadratically: then a step is the last one where the one after it would be small.
+    most
+        How many iterations there are at most.
     """
     n = start.size
     solution, status = np.full(n, np.nan), np.full(n, int(Status.NOT_CONVERGED), dtype=np.intp)
-    iterations = np.full(n, MAX_ITERATIONS, dtype=np.intp)
+    iterations = np.full(n, most, dtype=np.intp)
     active, x, before = np.arange(n), start, np.full(n, np.nan)
+    settled: BoolArray | None = None
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        for iteration in range(1, MAX_ITERATIONS + 1 if n else 0):
+        for iteration in range(1, most + 1 if n else 0):
             value, proposal = step(x, active)
             low, high = np.where(value > 0, x, low), np.where(value < 0, x, high)
             target, size = x + proposal, np.abs(proposal)
@@ -97,25 +101,31 @@ def newton_in_bracket(
             bad = ~np.isfinite(value)
             done = (size <= room) | (value == 0) | bad
             if quadratic and iteration > 1:
-                done |= inside & (size <= LEAST_SHRINKING * before) & (size <= LAST_BUT_ONE * span)
-            if not inside.all():
+                done |= inside & (size <= np.minimum(LEAST_SHRINKING * before, LAST_BUT_ONE * span))
+            outside = np.flatnonzero(~inside)
+            if outside.size:
+                here, lower, upper = x[outside], low[outside], high[outside]
+                middle = 0.5 * (lower + upper)
+                middle = np.where(np.isfinite(middle), middle, 2.0 * here + scale[outside])
                 # A small step is accepted whatever the bracket says: rounding may put it a hair outside.
-                narrow = (high - low) <= room
-                middle = 0.5 * (low + high)
-                middle = np.where(np.isfinite(middle), middle, 2.0 * x + scale)
-                accepted = np.where(value == 0, x, np.clip(target, low, high))
-                target = np.where(inside, target, np.where(done, accepted, middle))
-                size = np.where(inside, size, np.nan)
-                done |= narrow
-            if done.any():
-                at = active[done]
-                solution[at] = np.where(bad, np.nan, target)[done]
-                status[at] = np.where(bad, int(Status.NOT_FINITE), int(Status.CONVERGED))[done]
-                iterations[at] = iteration
-                if at.size == active.size:
+                accepted = np.where(value[outside] == 0, here, np.clip(target[outside], lower, upper))
+                target[outside], size[outside] = np.where(done[outside], accepted, middle), np.nan
+                done[outside] |= (upper - lower) <= room[outside]
+            newly = np.flatnonzero(done if settled is None else done & ~settled)
+            if newly.size:
+                at = active[newly]
+                solution[at], status[at], iterations[at] = target[newly], int(Status.CONVERGED), iteration
+                if bad.any():
+                    bad = at[bad[newly]]
+                    solution[bad], status[bad] = np.nan, int(Status.NOT_FINITE)
+                settled = done if settled is None else done | settled
+                more = np.flatnonzero(~settled)
+                if not more.size:
                     break
-                more = ~done
-                active, target, size = active[more], target[more], size[more]
-                low, high, scale = low[more], high[more], scale[more]
+                # Fewer than half are worth a copy of their own.
+                if more.size <= active.size // 2:
+                    settled = None
+                    active, target, size = active[more], target[more], size[more]
+                    low, high, scale = low[more], high[more], scale[more]
             x, before = target, size
     return Solution(solution, status, iterations)

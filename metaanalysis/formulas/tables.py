@@ -143,18 +143,20 @@ def cochran_q_about(
 
 
 def dersimonian_laird_about(
-    y: FloatArray, v: FloatArray, estimate: FloatArray, counted: BoolArray
+    y: FloatArray, v: FloatArray, estimate: FloatArray, counted: BoolArray, trace: FloatArray | None = None
 ) -> HeterogeneityAbout:
     """DerSimonian and Laird's tau2 from the Q about another estimate, such as Mantel-Haenszel's; 0 where df is.
 
         tau2 = max{0, (Q - df) / (sum w - sum w^2 / sum w)},   w = 1 / v
 
-    Review Manager's "Mantel-Haenszel, random". y, v, counted: (..., k); estimate (...).
+    Review Manager's "Mantel-Haenszel, random". y, v, counted: (..., k); estimate (...); trace (...): the denominator, where
+    it is known.
     Source: DerSimonian & Laird (1986) for the moments; Deeks, Altman & Bradburn (2001) for the Q.
     """
     q, df = cochran_q_about(y, v, estimate, counted)
-    w = np.where(counted, 1.0 / v, 0.0)
-    trace = (w * weighted_mean(y, w).complements).sum(axis=-1)
+    if trace is None:
+        w = np.where(counted, 1.0 / v, 0.0)
+        trace = (w * weighted_mean(y, w).complements).sum(axis=-1)
     enough = df > 0
     excess = np.where(enough, q - df, 0.0) / np.where(enough, trace, 1.0)
     return HeterogeneityAbout(q, df, np.maximum(excess, 0.0))

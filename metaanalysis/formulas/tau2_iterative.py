@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import special
 
 from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
 from metaanalysis.formulas.likelihood import log_likelihood
-from metaanalysis.formulas.moments import Moments, moments, q_and_its_fall
+from metaanalysis.formulas.moments import Moments, ScoreMoments, q_and_its_fall, score_moments
 from metaanalysis.formulas.problems import Problems, gathered, moments_at_zero, problems, selection, those
 from metaanalysis.formulas.problems import flatten as flatten
 from metaanalysis.formulas.problems import take as take
-from metaanalysis.formulas.solve import Solution, Status, newton_in_bracket
+from metaanalysis.formulas.solve import MAX_ITERATIONS, Solution, Status, newton_in_bracket
 from metaanalysis.formulas.tau2_maxima import brackets_of_maxima, highest, traces, upper_bound
 from metaanalysis.formulas.weighted import dot
 
@@ -141,7 +143,7 @@ def maximum_likelihood(
     return maximise_likelihood(y, v, X, False, given)
 
 
-def score_and_step(m: Moments, restricted: bool) -> tuple[FloatArray, FloatArray]:
+def score_and_step(m: Moments | ScoreMoments, restricted: bool) -> tuple[FloatArray, FloatArray]:
     """The score (up to a factor 1/2), A - B with A = y'PPy and B the trace, and the step to where it should be 0.
 
     1 / sqrt(A) and 1 / B are concave in tau2, nearly straight, and straight where all variances are equal. The step solves
@@ -156,7 +158,7 @@ def score_and_step(m: Moments, restricted: bool) -> tuple[FloatArray, FloatArray
     return score, np.where(root > 0, 2.0 * excess / root, np.nan)
 
 
-def one_maximum_from(m: Moments, restricted: bool, margin: float = 1.0) -> BoolArray:
+def one_maximum_from(m: Moments | ScoreMoments, restricted: bool, margin: float = 1.0) -> BoolArray:
     """Whether the likelihood surely has no more than one maximum from this tau2 on: 2 B^2 > -B' Q.
 
     Where the score A - B is 0, y'PPPy >= A^2 / Q = B^2 / Q (Cauchy and Schwarz), so that it falls there if 2 B^2 / Q > -B'. As
@@ -167,7 +169,7 @@ def one_maximum_from(m: Moments, restricted: bool, margin: float = 1.0) -> BoolA
 
 
 def one_maximum_round(
-    at_zero: Moments, m: Moments, tau2: FloatArray, smallest: FloatArray, restricted: bool
+    at_zero: Moments | ScoreMoments, m: Moments | ScoreMoments, tau2: FloatArray, smallest: FloatArray, restricted: bool
 ) -> BoolArray:
     """Whether a likelihood that rises at 0 surely has one maximum only, seen from 0 and from a tau2 close to it.
 
@@ -179,7 +181,9 @@ def one_maximum_round(
     return one_maximum_from(m, restricted, 1.01) & rises_before(at_zero, m, tau2, smallest, restricted)
 
 
-def rises_before(at_zero: Moments, m: Moments, tau2: FloatArray, smallest: FloatArray, restricted: bool) -> BoolArray:
+def rises_before(
+    at_zero: Moments | ScoreMoments, m: Moments | ScoreMoments, tau2: FloatArray, smallest: FloatArray, restricted: bool
+) -> BoolArray:
     """The second half of `one_maximum_round`: whether the likelihood surely rises from 0 to a little below this tau2."""
     near = 1e-3 * (tau2 + smallest)
     a0, a1 = 1.0 / np.sqrt(at_zero.yppy), 1.0 / np.sqrt(m.yppy)
@@ -194,7 +198,7 @@ def rises_before(at_zero: Moments, m: Moments, tau2: FloatArray, smallest: Float
     return (near >= tau2) | (before & (met | alone))
 
 
-def falls_beyond(p: Problems, m: Moments, tau2: FloatArray, restricted: bool) -> BoolArray:
+def falls_beyond(p: Problems, m: Moments | ScoreMoments, tau2: FloatArray, restricted: bool) -> BoolArray:
     """Whether the likelihood of the mean surely falls from tau2 on, a maximum or 0, where m are its moments.
 
     With d the eigenvalues of the sampling variances on the contrasts, A = sum c^2/(d + tau2)^2 and B = sum 1/(d + tau2), so
@@ -208,7 +212,7 @@ def falls_beyond(p: Problems, m: Moments, tau2: FloatArray, restricted: bool) ->
     trace, fall = traces(m, restricted)
     a, h = 1.0 / np.sqrt(m.yppy), 1.0 / trace
     second = tau2 + SECOND_POINT * (tau2 + (p.df + 1.0) * h)
-    there = moments(p.y, p.v, second, p.X)
+    there = score_moments(p.y, p.v, second, p.X)
     trace_there, fall_there = traces(there, restricted)
     a_there, h_there = 1.0 / np.sqrt(there.yppy), 1.0 / trace_there
     chord = (a_there - a) / (second - tau2)
@@ -248,50 +252,102 @@ def maximise_likelihood(
     return shaped(Solution(x, status, iterations), p.lead)
 
 
-def only_maximum(p: Problems, restricted: bool) -> tuple[Solution, BoolArray]:
-    """The maximum that is climbed to from tau2 = 0, and whether it surely is the only one."""
+def only_maximum(p: Problems, restricted: bool, most: int = MAX_ITERATIONS) -> tuple[Solution, BoolArray]:
+    """The maximum that is climbed to from tau2 = 0, and whether it surely is the only one; most: iterations of the climb."""
     n = p.df.size
-    at_zero = moments_at_zero(p)
+    p = p._replace(at_zero=moments_at_zero(p))
     x, status, iterations = np.zeros(n), np.full(n, int(Status.AT_ZERO)), np.zeros(n, dtype=np.intp)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        score, first_step = score_and_step(at_zero, restricted)
-        sure = one_maximum_from(at_zero, restricted)
-    rises = np.flatnonzero(score > 0)
+        sure = one_maximum_from(moments_at_zero(p), restricted)
+        rises = np.flatnonzero(moments_at_zero(p).yppy > traces(moments_at_zero(p), restricted)[0])
     if rises.size:
-        climb, first_step = those(p, rises), first_step[rises]
-        select = selection(climb)
-        seen: list[tuple[IntArray, FloatArray, Moments]] = []
-
-        def step(tau2: FloatArray, index: IntArray) -> tuple[FloatArray, FloatArray]:
-            y, v, X = select(index)
-            seen.append((index, tau2, moments(y, v, tau2, X)))
-            return score_and_step(seen[-1][2], restricted)
-
-        high = upper_bound(climb.y, climb.v, climb.X)
-        start = np.where(first_step < high, first_step, 0.5 * high)
-        found = newton_in_bracket(step, start, np.zeros(rises.size), high, typical_scale(climb), quadratic=True)
-        x[rises], status[rises], iterations[rises] = found
-        if not sure[rises].all():
-            last, tau2 = last_seen(seen, rises.size)
-            start_of = moments_of(at_zero, rises)
+        climb = those(p, rises)
+        found, last, tau2 = climbed(climb, restricted, most)
+        certain = sure[rises]
+        if not certain.all():
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                sure[rises] |= one_maximum_round(start_of, last, tau2, least_variance(climb), restricted)
-        sure[rises] &= found.status == int(Status.CONVERGED)
+                certain |= one_maximum_round(moments_at_zero(climb), last, tau2, least_variance(climb), restricted)
+        sure[rises] = certain & (found.status == int(Status.CONVERGED))
+        x[rises], status[rises], iterations[rises] = found
     doubtful = np.flatnonzero(~sure & (status != int(Status.NOT_CONVERGED)))
     if doubtful.size and p.X is None:
         some, found_x = those(p, doubtful), x[doubtful]
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            m = moments(some.y, some.v, found_x, None)
+            m = score_moments(some.y, some.v, found_x, None)
             beyond = falls_beyond(some, m, found_x, restricted)
-            start_of = moments_of(at_zero, doubtful)
-            before = rises_before(start_of, m, found_x, least_variance(some), restricted)
+            before = rises_before(moments_at_zero(some), m, found_x, least_variance(some), restricted)
         sure[doubtful] = beyond & ((found_x == 0) | before)
     return Solution(x, status, iterations), sure
 
 
-def moments_of(m: Moments, index: IntArray) -> Moments:
+def climbed(p: Problems, restricted: bool, most: int) -> tuple[Solution, Moments | ScoreMoments, FloatArray]:
+    """A maximum of likelihoods that rise at 0; and, for the proof that it is the only one, the moments at the last tau2.
+
+    Each step goes by what is known at two values of tau2, first at 0 and at DerSimonian and Laird's estimate.
+    """
+    at_zero, select = moments_at_zero(p), selection(p)
+    seen: list[tuple[IntArray, FloatArray, Moments | ScoreMoments]] = []
+    known = np.arange(p.df.size)
+
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        before = Tangent(np.zeros(p.df.size), *ratio_and_slope(at_zero, restricted))
+        by_moments = (at_zero.q - p.df) / at_zero.trace_p
+        high = upper_bound(p.y, p.v, p.X)
+        start = np.where((by_moments > 0) & (by_moments < high), by_moments, 0.5 * high)
+
+    def step(tau2: FloatArray, index: IntArray) -> tuple[FloatArray, FloatArray]:
+        nonlocal before, known
+        y, v, X = select(index)
+        m = score_moments(y, v, tau2, X)
+        seen.append((index, tau2, m))
+        if index.size < known.size:
+            before, known = Tangent(*(values[np.searchsorted(known, index)] for values in before)), index
+        here = Tangent(tau2, *ratio_and_slope(m, restricted))
+        proposal = step_by_two_tangents(before, here)
+        astray = np.flatnonzero(~np.isfinite(proposal))
+        if astray.size:
+            proposal[astray] = score_and_step(moments_of(m, astray), restricted)[1]
+        before = here
+        return m.yppy - traces(m, restricted)[0], proposal
+
+    found = newton_in_bracket(step, start, np.zeros(p.df.size), high, typical_scale(p), quadratic=True, most=most)
+    return found, *last_seen(seen, p.df.size)
+
+
+class Tangent(NamedTuple):
+    """A function's value and slope at a tau2; (n,) each."""
+
+    tau2: FloatArray
+    value: FloatArray
+    slope: FloatArray
+
+
+def ratio_and_slope(m: Moments | ScoreMoments, restricted: bool) -> tuple[FloatArray, FloatArray]:
+    """Sqrt(B/A) - 1, which is 0 where the score A - B is 0 and nearly straight in tau2, and its slope; see `score_and_step`."""
+    trace, fall = traces(m, restricted)
+    ratio = np.sqrt(trace / m.yppy)
+    return ratio - 1.0, ratio * (m.ypppy / m.yppy - 0.5 * (fall / trace))
+
+
+def step_by_two_tangents(before: Tangent, here: Tangent) -> FloatArray:
+    """The step from `here` to where a function is 0, by Hermite's interpolation: tau2 as a cubic in the function's value.
+
+    NaN where that is not within a factor of four of Newton's step, by the tangent here alone, or where the function falls.
+    """
+    g, rise = here.value, here.value - before.value
+    newton = -g / here.slope
+    chord = (here.tau2 - before.tau2) / rise
+    # Divided differences, of second and third order.
+    bend = (1.0 / here.slope - chord) / rise
+    twist = (bend - (chord - 1.0 / before.slope) / rise) / rise
+    step = newton + g * g * (bend - before.value * twist)
+    share = step / newton
+    return np.where((share > 0.25) & (share < 4.0) & (here.slope > 0), step, np.nan)
+
+
+def moments_of(m: Moments | ScoreMoments, index: IntArray) -> Moments | ScoreMoments:
     """Of some of the problems."""
-    return m if index.size == m.q.size else Moments(*(values[index] for values in m))
+    return m if index.size == m.q.size else type(m)(*(values[index] for values in m))
 
 
 def least_variance(p: Problems) -> FloatArray:
@@ -299,18 +355,17 @@ def least_variance(p: Problems) -> FloatArray:
     return p.v[:, 0] if p.X is None else p.v.min(axis=-1)
 
 
-def last_seen(seen: list[tuple[IntArray, FloatArray, Moments]], n: int) -> tuple[Moments, FloatArray]:
+def last_seen(
+    seen: list[tuple[IntArray, FloatArray, Moments | ScoreMoments]], n: int
+) -> tuple[Moments | ScoreMoments, FloatArray]:
     """Of each of n problems the moments at the last tau2, and that tau2."""
-    index, tau2, m = seen[-1]
-    if index.size == n:
-        return m, tau2
-    values, at = np.empty((len(Moments._fields), n)), np.empty(n)
-    for index, tau2, m in seen:
+    whole = max(number for number, (index, _, _) in enumerate(seen) if index.size == n)
+    _, at, last = seen[whole]
+    for index, tau2, m in seen[whole + 1 :]:
         at[index] = tau2
-        # One after the other: put together first, they would be copied once more.
-        for row, part in zip(values, m, strict=True):
-            row[index] = part
-    return Moments(*values), at
+        for values, part in zip(last, m, strict=True):
+            values[index] = part
+    return last, at
 
 
 def typical_scale(p: Problems) -> FloatArray:
@@ -326,7 +381,7 @@ def highest_of_all_maxima(p: Problems, restricted: bool) -> Solution:
 
     def step(tau2: FloatArray, index: IntArray) -> tuple[FloatArray, FloatArray]:
         y, v, X = select(index)
-        return score_and_step(moments(y, v, tau2, X), restricted)
+        return score_and_step(score_moments(y, v, tau2, X), restricted)
 
     scale = typical_scale(p)[which]
     found = newton_in_bracket(step, bracket.start, bracket.low, bracket.high, scale, quadratic=True)

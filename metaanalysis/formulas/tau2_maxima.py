@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from metaanalysis.formulas.arrays import FloatArray, IntArray
-from metaanalysis.formulas.moments import Moments, moments, score_of_mean
-from metaanalysis.formulas.problems import Problems, gathered
+from metaanalysis.formulas.moments import Moments, ScoreMoments, moments, score_moments, score_of_mean
+from metaanalysis.formulas.problems import Problems, rows, take
 from metaanalysis.formulas.solve import Solution, Status
 from metaanalysis.formulas.weighted import residual_df, weighted_least_squares
 
@@ -33,23 +33,22 @@ class Brackets(NamedTuple):
     start: FloatArray  # where a straight line between the scores at both ends crosses 0
 
 
-def traces(m: Moments, restricted: bool) -> tuple[FloatArray, FloatArray]:
+def traces(m: Moments | ScoreMoments, restricted: bool) -> tuple[FloatArray, FloatArray]:
     """The trace in the score, and minus its derivative."""
     return (m.trace_p, m.trace_pp) if restricted else (m.trace_w, m.trace_ww)
 
 
 def upper_bound(y: FloatArray, v: FloatArray, X: FloatArray | None) -> FloatArray:
-    """A tau2 (n,) beyond which the score is never positive.
+    """A tau2 (n,) beyond which the score is never positive; for the mean (X None) y are anchored.
 
     For the mean the squared range of the effects is one: a residual is at most (1 - h) times the range, so that each
     study's part of the score, w (w r^2 - (1 - h)), is at most 0 from there on.
     With moderators, let A be the mean square of the residuals from an unweighted fit: y'PPy <= (k - p) A / (tau2 + min v)^2
     and tr W >= tr P >= (k - p) / (tau2 + max v), so that A + sqrt(A max v) is one.
     """
-    carries = np.isfinite(v)
     if X is None:
-        y = np.where(carries, y, 0.0)
         return np.asarray((y.max(axis=-1) - y.min(axis=-1)) ** 2)
+    carries = np.isfinite(v)
     w = carries.astype(np.float64)
     mean_square = weighted_least_squares(y, w, X).q / residual_df(w, X)
     return np.asarray(mean_square + np.sqrt(mean_square * np.where(carries, v, 0.0).max(axis=-1)))
@@ -111,9 +110,8 @@ def brackets_of_maxima(p: Problems, restricted: bool) -> tuple[Brackets, IntArra
     """A bracket of every maximum above 0, and the problems whose likelihood does not rise at 0."""
     trial, squares, falls = scan(p.y, p.v, p.X, restricted)
 
-    def at(tau2: FloatArray, which: IntArray) -> Moments:
-        some = gathered(p, which)
-        return moments(some.y, some.v, tau2, some.X)
+    def at(tau2: FloatArray, which: IntArray) -> Moments | ScoreMoments:
+        return score_moments(rows(p.y, which), rows(p.v, which), tau2, take(p.X, which))
 
     return brackets_between(trial, squares, falls, at, restricted), np.flatnonzero(squares[0] <= falls[0])
 
@@ -122,7 +120,7 @@ def brackets_between(
     trial: FloatArray,
     squares: FloatArray,
     falls: FloatArray,
-    at: Callable[[FloatArray, IntArray], Moments],
+    at: Callable[[FloatArray, IntArray], Moments | ScoreMoments],
     restricted: bool,
 ) -> Brackets:
     """A bracket of every maximum between the points of a scan.
@@ -134,22 +132,29 @@ def brackets_between(
     """
     unsure, which = np.nonzero((squares[:-1] >= falls[1:]) & (squares[1:] <= falls[:-1]))
     low, high = trial[unsure, which], trial[unsure + 1, which]
+
+    def terms(tau2: FloatArray) -> FloatArray:
+        m = at(tau2, which)
+        return np.stack([m.yppy, *traces(m, restricted), m.ypppy])
+
+    left, right = terms(low), terms(high)
     found: list[Brackets] = []
     for halving in range(HALVINGS + 1):
-        left, right = at(low, which), at(high, which)
-        (trace0, fall0), (trace1, fall1) = traces(left, restricted), traces(right, restricted)
-        before, after = left.yppy - trace0, right.yppy - trace1
-        one_sign = (left.yppy < trace1) | (right.yppy > trace0)
-        one_way = (fall0 < 2.0 * right.ypppy) | (fall1 > 2.0 * left.ypppy)
+        (square0, trace0, fall0, slope0), (square1, trace1, fall1, slope1) = left, right
+        before, after = square0 - trace0, square1 - trace1
+        one_sign = (square0 < trace1) | (square1 > trace0)
+        one_way = (fall0 < 2.0 * slope1) | (fall1 > 2.0 * slope0)
         sure = one_sign | one_way | (halving == HALVINGS)
         down = np.flatnonzero(sure & (before > 0) & (after <= 0))
         start = low[down] + (high[down] - low[down]) * (before[down] / (before[down] - after[down]))
         found.append(Brackets(which[down], low[down], high[down], start))
         if sure.all():
             break
-        low, high, which = low[~sure], high[~sure], which[~sure]
+        low, high, which, left, right = low[~sure], high[~sure], which[~sure], left[:, ~sure], right[:, ~sure]
         middle = 0.5 * (low + high)
+        there = terms(middle)
         low, high = np.concatenate([low, middle]), np.concatenate([middle, high])
+        left, right = np.concatenate([left, there], axis=1), np.concatenate([there, right], axis=1)
         which = np.concatenate([which, which])
     which, low, high, start = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return Brackets(which, low, high, start)

@@ -6,12 +6,17 @@ import numpy as np
 
 from metaanalysis.formulas.arrays import BoolArray, FloatArray
 from metaanalysis.formulas.problems import Problems, problems, those
-from metaanalysis.formulas.solve import Solution, Status
+from metaanalysis.formulas.solve import MAX_ITERATIONS, Solution, Status
 from metaanalysis.formulas.tau2_iterative import only_maximum, shaped, status_of
 
 
 def maximum_and_proof(
-    y: FloatArray, v: FloatArray, X: FloatArray | None, restricted: bool, given: Problems | None = None
+    y: FloatArray,
+    v: FloatArray,
+    X: FloatArray | None,
+    restricted: bool,
+    given: Problems | None = None,
+    most: int = MAX_ITERATIONS,
 ) -> tuple[Solution, BoolArray]:
     """The maximum of the likelihood that is climbed to from tau2 = 0, and whether it is proven to be the only one.
 
@@ -24,7 +29,7 @@ def maximum_and_proof(
     proven = np.ones(status.size, dtype=np.bool_)
     usable = np.flatnonzero(status == int(Status.CONVERGED))
     if usable.size:
-        found, proven[usable] = only_maximum(those(p, usable), restricted)
+        found, proven[usable] = only_maximum(those(p, usable), restricted, most)
         x[usable], status[usable], iterations[usable] = found
     return shaped(Solution(x, status, iterations), p.lead), proven.reshape(p.lead)
 

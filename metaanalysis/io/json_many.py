@@ -161,7 +161,7 @@ def many_in(found: Found) -> PooledMany:
         k=k,
         iterations=iterations,
         options=options,
-        key_frame=nw.from_native(pd.DataFrame(keys), eager_only=True),
+        key_columns=nw.from_native(pd.DataFrame(keys), eager_only=True),
         codes=codes,
         words=words,
         failing=frozenset(failing.tolist()),

@@ -11,10 +11,12 @@ import numpy as np
 
 from metaanalysis.formulas.arrays import FloatArray, IntArray
 
-# Elements (groups times studies) of one block: large enough that threads seldom wait for each other between NumPy's calls
-# (65,536 took a sixth more processor time), small enough that all temporaries of a thread stay within one heap of its own
-# memory: with twice as many the C library gave heaps back and asked for them again, 220,000 page faults a million groups.
-ELEMENTS = 131_072
+# Elements (groups times studies) of one block. Threads wait for each other between NumPy's calls, some tens of microseconds
+# each time, and the larger the blocks the fewer calls there are: two threads took 700 ms for a million groups of 10 by REML
+# with 131,072, 450 with 524,288; beyond that the memory's slowness takes more than it saves.
+ELEMENTS = 524_288
+# The largest piece of memory, in bytes, that raises what the GNU C library keeps of memory that was given back.
+KEPT = 31 * 2**20
 # No block is smaller for the sake of an even load: so many, if the data suffice, for each thread.
 ELEMENTS_AT_LEAST, BLOCKS_A_THREAD = 65_536, 4
 # A size of group with fewer elements than this is put together with the next larger ones, filled up by studies of infinite
@@ -35,11 +37,11 @@ class Block(NamedTuple):
 BlockFunction: TypeAlias = Callable[[Block], Mapping[str, FloatArray | IntArray]]
 
 
-def size_classes(sizes: IntArray, fill: bool) -> Iterator[tuple[int, IntArray]]:
+def size_classes(sizes: IntArray, fill: bool, few: int = FEW_ELEMENTS) -> Iterator[tuple[int, IntArray | range]]:
     """A length, and the groups that are brought to it; groups without a study are left out."""
     top = int(sizes.max(initial=0))
     if top and int(sizes.min()) == top:
-        yield top, np.arange(sizes.size)
+        yield top, range(sizes.size)
         return
     # NumPy sorts 16-bit integers by counting.
     small = sizes.astype(np.uint16) if top < 1 << 16 else sizes
@@ -51,9 +53,7 @@ def size_classes(sizes: IntArray, fill: bool) -> Iterator[tuple[int, IntArray]]:
     for begin, end in zip(reversed([0, *ends[:-1]]), reversed(ends), strict=True):
         size = int(in_order[begin]) if end > begin else 0
         elements = (end - begin) * size
-        if waiting and not (
-            fill and size and waiting < FEW_ELEMENTS and elements < FEW_ELEMENTS and length <= LONGEST * size
-        ):
+        if waiting and not (fill and size and waiting < few and elements < few and length <= LONGEST * size):
             yield length, order[end:last]
             last, waiting = end, 0
         if size == 0:
@@ -67,12 +67,12 @@ def size_classes(sizes: IntArray, fill: bool) -> Iterator[tuple[int, IntArray]]:
 
 def gathered(arrays: Mapping[str, FloatArray], offsets: IntArray, groups: IntArray, length: int) -> Block:
     """The groups' studies, each array (length, groups) and contiguous."""
-    starts = offsets[groups]
-    n = offsets[groups + 1] - starts
-    alike = bool((n == length).all())
-    if alike:
+    where = run_of(groups)
+    starts = offsets[where]
+    n = offsets[1:][where] - starts
+    if bool((n == length).all()):
         size = np.asarray(float(length))
-        if int(groups[-1] - groups[0]) + 1 == groups.size:
+        if isinstance(where, slice):
             rows = slice(int(starts[0]), int(starts[0]) + groups.size * length)
             return Block({name: study_by_study(x[rows], length) for name, x in arrays.items()}, groups, size)
         side = {name: study_by_study(runs(x, starts, length), length) for name, x in arrays.items()}
@@ -83,6 +83,12 @@ def gathered(arrays: Mapping[str, FloatArray], offsets: IntArray, groups: IntArr
     side = {name: x.take(index) for name, x in arrays.items()}
     side["v"] = np.where(there, side["v"], np.inf)
     return Block(side, groups, n.astype(np.float64))
+
+
+def run_of(groups: IntArray) -> slice | IntArray:
+    """Groups that follow one another, as a slice; where sizes were put together, groups do not ascend."""
+    first, last = int(groups[0]), int(groups[-1]) + 1
+    return slice(first, last) if last - first == groups.size and bool((groups[1:] > groups[:-1]).all()) else groups
 
 
 def runs(x: FloatArray, starts: IntArray, length: int) -> FloatArray:
@@ -96,6 +102,15 @@ def runs(x: FloatArray, starts: IntArray, length: int) -> FloatArray:
 def study_by_study(x: FloatArray, length: int) -> FloatArray:
     """Groups end to end -> (length, groups), contiguous."""
     return np.ascontiguousarray(x.reshape(-1, length).T)
+
+
+def keep_memory() -> None:
+    """Have the C library keep what temporaries give back, rather than return it and ask for it again.
+
+    The GNU library keeps twice as much as the largest piece that was ever given back, of those up to 32 MB. Blocks without it
+    took 220,000 page faults a million groups. The piece is never touched, and so costs nothing.
+    """
+    np.empty(KEPT, dtype=np.uint8)
 
 
 def cores() -> int:
@@ -114,6 +129,7 @@ def over_blocks(
     workers: int,
     fill: bool = True,
     advance: Callable[[int], object] | None = None,
+    search: bool = False,
 ) -> None:
     """Call a function with each block and write what it answers into arrays (groups,).
 
@@ -131,25 +147,28 @@ def over_blocks(
         Whether groups of rare sizes may be filled up by studies of infinite variance; `arrays` then has a ``v``.
     advance
         Called with the number of rows that were done.
+    search
+        Whether the function takes far longer than to pass over its elements: then there are few blocks, however small.
     """
 
-    def one(length: int, groups: IntArray) -> int:
-        first, last = int(groups[0]), int(groups[-1]) + 1
-        # A run of groups is written to as a slice; where sizes were put together, groups do not ascend.
-        run = last - first == groups.size and bool((groups[1:] > groups[:-1]).all())
-        where = slice(first, last) if run else groups
-        for name, values in function(gathered(arrays, offsets, groups, length)).items():
+    def one(length: int, some: IntArray | range) -> int:
+        groups = np.arange(some.start, some.stop) if isinstance(some, range) else some
+        block = gathered(arrays, offsets, groups, length)
+        where = run_of(groups)
+        for name, values in function(block).items():
             into[name][where] = values
-        return int((offsets[groups + 1] - offsets[groups]).sum())
+        return groups.size * length if block.k.ndim == 0 else int(block.k.sum())
 
-    even = int(offsets[-1]) // (workers * BLOCKS_A_THREAD)
-    elements = min(ELEMENTS, max(ELEMENTS_AT_LEAST, even))
+    even = int(offsets[-1]) // (workers * (1 if search else BLOCKS_A_THREAD)) + 1
+    few, least = (ELEMENTS_AT_LEAST, FEW_ELEMENTS) if search else (FEW_ELEMENTS, ELEMENTS_AT_LEAST)
+    elements = min(ELEMENTS, max(least, even))
     parts = [
         (length, groups[first : first + step])
-        for length, groups in size_classes(np.diff(offsets), fill)
+        for length, groups in size_classes(np.diff(offsets), fill, few)
         for step in (max(1, elements // length),)
-        for first in range(0, groups.size, step)
+        for first in range(0, len(groups), step)
     ]
+    keep_memory()
     if workers <= 1 or len(parts) <= 1:
         for length, groups in parts:
             done = one(length, groups)

@@ -44,6 +44,8 @@ OF_I2 = ("i2_low", "i2_high", "h2_low", "h2_high")
 EVERY = (*USUAL, *OF_TAU2, *OF_I2)
 # A way to start for an engine alone: groups whose likelihood may have a second maximum are left, with this status, for later.
 PROVEN, DOUBTFUL = "proven", -1
+# Groups that take more steps than this are left for later too: few of all blocks together, not few in every block.
+STEPS_OF_BLOCKS = 4
 
 Answers = dict[str, FloatArray | IntArray]
 
@@ -83,7 +85,6 @@ def by_inverse_variance(
 ) -> tuple[Answers, FloatArray | None]:
     """The columns of an inverse-variance fit, and the typical variance where it was needed."""
     random = options.model == "random"
-    from_tau2 = random and options.i2 == "tau2"
     q_df = k - 1.0
     asks_for_q = bool(wanted & {"q", "q_p_value", "i2", "h2", *OF_I2})
     # The common-effect fit, which Q and most estimators of tau2 set out from.
@@ -96,19 +97,33 @@ def by_inverse_variance(
     s2 = None
     if asks_for_q:
         q, _, s2 = q_and_typical_variance(y, v, None, given)
-        answer["q"] = q
-        if "q_p_value" in wanted:
-            answer["q_p_value"] = chi2_upper_tail(q, q_df)
-        if "i2" in wanted:
-            answer["i2"] = i2_from_tau2(found.x, s2) if from_tau2 else i2_from_q(q, q_df)
-        if "h2" in wanted:
-            answer["h2"] = h2_from_tau2(found.x, s2) if from_tau2 else h2_from_q(q, q_df)
+        answer |= of_heterogeneity(found.x, q, q_df, s2, options, wanted)
     if "tau" in wanted:
         answer["tau"] = np.sqrt(found.x)
     if wanted & {*MEAN, *PREDICTED}:
         used = np.where(found.status == Status.TOO_FEW_STUDIES, 0.0, found.x) if random else np.zeros_like(found.x)
         answer |= averaged(y, v, k, found.x, used, options, wanted, given)
     return answer, s2
+
+
+def of_heterogeneity(
+    tau2: FloatArray,
+    q: FloatArray,
+    q_df: FloatArray,
+    s2: FloatArray | None,
+    options: PoolOptions,
+    wanted: frozenset[str],
+) -> Answers:
+    """Q, its test, I2 and H2; s2: the typical variance, where I2 is made of tau2."""
+    answer: Answers = {"q": q}
+    if "q_p_value" in wanted:
+        answer["q_p_value"] = chi2_upper_tail(q, q_df)
+    from_tau2 = options.model == "random" and options.i2 == "tau2"
+    if "i2" in wanted:
+        answer["i2"] = i2_from_tau2(tau2, s2) if from_tau2 and s2 is not None else i2_from_q(q, q_df)
+    if "h2" in wanted:
+        answer["h2"] = h2_from_tau2(tau2, s2) if from_tau2 and s2 is not None else h2_from_q(q, q_df)
+    return answer
 
 
 def estimated(y: FloatArray, v: FloatArray, options: PoolOptions, starts: str, given: Problems | None) -> Solution:
@@ -119,7 +134,7 @@ def estimated(y: FloatArray, v: FloatArray, options: PoolOptions, starts: str, g
     if starts == "one" and options.tau2 in FROM_ONE_START:
         return FROM_ONE_START[str(options.tau2)](y, v, None, given)
     if starts == PROVEN and options.tau2 in FROM_ONE_START:
-        found, proven = maximum_and_proof(y, v, None, options.tau2 == "REML", given)
+        found, proven = maximum_and_proof(y, v, None, options.tau2 == "REML", given, STEPS_OF_BLOCKS)
         return found._replace(status=np.where(proven, found.status, DOUBTFUL))
     return estimate_tau2(TAU2.entry(options.tau2).function, y, v, None, given)
 
@@ -148,7 +163,22 @@ def averaged(
         inference = ci_function(options.ci, options.level)(full, w, None)
     estimate, se = fit.coefficients[..., 0], np.sqrt(inference.covariance[..., 0, 0])
     df = alike(inference.df)
-    answer: Answers = {"estimate": estimate, "se": se, "df": inference.df}
+    answer = of_estimate(estimate, se, df, options, wanted)
+    answer["df"] = inference.df
+    if wanted & set(PREDICTED):
+        low = high = np.full(estimate.shape, np.nan)
+        if options.model == "random":
+            given = PredictionInput(estimate, se, tau2, k, df, options.level, y, v)
+            low, high = PREDICTION.entry(options.prediction).function(given)
+        answer |= {"prediction_low": low, "prediction_high": high}
+    return answer
+
+
+def of_estimate(
+    estimate: FloatArray, se: FloatArray, df: FloatArray, options: PoolOptions, wanted: frozenset[str]
+) -> Answers:
+    """An estimate's interval and test; df: of its reference distribution."""
+    answer: Answers = {"estimate": estimate, "se": se}
     if wanted & {"ci_low", "ci_high"}:
         half = quantile(options.level, df) * se
         answer |= {"ci_low": estimate - half, "ci_high": estimate + half}
@@ -156,12 +186,6 @@ def averaged(
         answer["statistic"] = statistic = estimate / se
         if "p_value" in wanted:
             answer["p_value"] = two_sided_p(statistic, df)
-    if wanted & set(PREDICTED):
-        low = high = np.full(estimate.shape, np.nan)
-        if options.model == "random":
-            given = PredictionInput(estimate, se, tau2, k, df, options.level, y, v)
-            low, high = PREDICTION.entry(options.prediction).function(given)
-        answer |= {"prediction_low": low, "prediction_high": high}
     return answer
 
 

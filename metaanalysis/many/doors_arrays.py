@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from metaanalysis.effects import Effects, as_measure, measure_named, under_convention
-from metaanalysis.effects.columns import plain_array
+from metaanalysis.effects.columns import find_column, numbers_held, plain_array
 from metaanalysis.effects.effects import closed
 from metaanalysis.effects.labels import Labels
 from metaanalysis.errors import DataError, OptionError
 from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
 from metaanalysis.many.asked import Asked
 from metaanalysis.many.inputs import Inputs
-from metaanalysis.many.keys import grouped, key_names
-from metaanalysis.many.studies import Studies, effect_options, keys_of_offsets, studies_of_effects, studies_of_inputs
+from metaanalysis.many.keys import NUMBERS, Grouping, grouped, grouped_by, key_names, names_beside_numbers
+from metaanalysis.many.studies import (
+    KeyColumns,
+    Studies,
+    effect_options,
+    keys_of_offsets,
+    studies_of_effects,
+    studies_of_inputs,
+)
 from metaanalysis.models.own_weights import weights_of
-
-if TYPE_CHECKING:
-    import narwhals as nw
 
 
 def is_array(value: object) -> bool:
@@ -60,11 +64,10 @@ def studies_of_arrays(y: Any, v: Any, asked: Asked) -> Studies:
             groups = offsets.size - 1
             keys = keys_of_offsets(groups) if asked.by is None else distinct_keys(asked.by, groups)
         else:
-            frame = frame_of_keys(asked.by, y.size)
+            by = columns_of_keys(asked.by, y.size)
             if y.size == 0:
                 raise DataError("y and v are empty: there is no group to pool.")
-            found = grouped(frame, key_names(frame, frame.columns), asked.sorted)
-            order, offsets, keys = found.order, found.offsets, frame[found.first]
+            (order, offsets, _), keys = groups_and_keys(by, y.size, asked.sorted)
     entry = measure_named("GEN" if asked.measure is None else asked.measure)
     if asked.label is not None and len(asked.label) != y.size:
         raise DataError(f"label has {len(asked.label)} values for {y.size} studies.")
@@ -125,11 +128,8 @@ def checked_offsets(offsets: Any, rows: int) -> IntArray:
     return found
 
 
-def frame_of_keys(by: Any, n: int) -> nw.DataFrame[Any]:
-    """Keys that are arrays, one or several, as a frame."""
-    import narwhals as nw
-    import pandas as pd
-
+def columns_of_keys(by: Any, n: int) -> dict[str, Any]:
+    """Keys that are arrays, one or several, by name; n of each."""
     if by is None:
         raise DataError("by tells which group each study belongs to: one key a study, as in by=keys, or give offsets=.")
     if isinstance(by, Mapping):
@@ -143,7 +143,26 @@ def frame_of_keys(by: Any, n: int) -> nw.DataFrame[Any]:
     for name, values in columns.items():
         if len(values) != n:
             raise DataError(f"the key {name!r} has {len(values)} values, and there are {n} of y: each needs one.")
-    return nw.from_native(pd.DataFrame({name: column(values) for name, values in columns.items()}), eager_only=True)
+    return {name: column(values) for name, values in columns.items()}
+
+
+def groups_and_keys(columns: Mapping[str, Any], n: int, declared_sorted: bool | None) -> tuple[Grouping, KeyColumns]:
+    """The groups by columns of keys, and the keys themselves, one row a group."""
+    if all(is_column_of_numbers(values) for values in columns.values()):
+        names_beside_numbers(list(columns))
+        found = grouped_by(columns, n, declared_sorted)
+        return found, {name: values[found.first] for name, values in columns.items()}
+    import narwhals as nw
+    import pandas as pd
+
+    frame = nw.from_native(pd.DataFrame(dict(columns)), eager_only=True)
+    found = grouped(frame, key_names(frame, frame.columns), declared_sorted)
+    return found, frame[found.first]
+
+
+def is_column_of_numbers(values: Any) -> bool:
+    """Whether these are numbers that NumPy holds, one after the other."""
+    return isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in NUMBERS
 
 
 def column(values: Any) -> Any:
@@ -161,14 +180,23 @@ def is_series(value: object) -> bool:
     return is_array(value) and not isinstance(value, list | tuple)
 
 
-def distinct_keys(by: Any, groups: int) -> nw.DataFrame[Any]:
+def distinct_keys(by: Any, groups: int) -> KeyColumns:
     """One key a group; DataError where one comes twice."""
-    frame = frame_of_keys(by, groups)
-    if grouped(frame, key_names(frame, frame.columns)).first.size != groups:
+    found, keys = groups_and_keys(columns_of_keys(by, groups), groups, None)
+    if found.first.size != groups:
         raise DataError(
             "two groups have the same key: with offsets, or a 2-D block, by has one key of its own a group."
         )
-    return frame
+    return keys
+
+
+def keys_in(effects: Effects, name: str) -> Any:
+    """A column of the table that the effects were made from, for the studies that were kept."""
+    source = effects.source
+    numbers = None if source is None else numbers_held(source, find_column(source, name, "by"))
+    if numbers is None:
+        return effects.column(name)
+    return numbers if effects.rows is None else numbers[effects.rows]
 
 
 def studies_of_effects_by(effects: Effects, asked: Asked) -> Studies:
@@ -184,8 +212,7 @@ def studies_of_effects_by(effects: Effects, asked: Asked) -> Studies:
     if isinstance(by, list | tuple) and by and effects.source is not None and set(by) <= set(effects.source.columns):
         names = list(by)
     if names is not None:
-        by = {column_name: effects.column(column_name) for column_name in names}
-    frame = frame_of_keys(by, effects.k)
-    found = grouped(frame, key_names(frame, frame.columns), asked.sorted)
+        by = {column_name: keys_in(effects, column_name) for column_name in names}
+    found, keys = groups_and_keys(columns_of_keys(by, effects.k), effects.k, asked.sorted)
     weights = None if asked.tau2_weights is None else weights_of(effects, asked.tau2_weights, "tau2_weights")
-    return studies_of_effects(effects, frame[found.first], found.order, found.offsets, weights)
+    return studies_of_effects(effects, keys, found.order, found.offsets, weights)

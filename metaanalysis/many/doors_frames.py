@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from metaanalysis.options import PoolOptions, checked_level
 if TYPE_CHECKING:
     import narwhals as nw
 
+NumbersOf: TypeAlias = "Callable[[nw.DataFrame[Any], str, Sequence[str]], FloatArray]"
 LABELS = ("study", "label", "author", "slab", "Study", "Author")
 
 
@@ -50,25 +51,31 @@ def studies_of_frame(data: Any, asked: Asked) -> Studies:
     if height(frame) == 0:
         raise DataError("the table has no rows: there is no group to pool.")
     by = key_names(frame, asked.by)
+    inputs = inputs_of_frame(frame, found, asked)
+    groups = grouped(frame, by, asked.sorted)
+    notes = () if found.summary is None else (found.summary.note,)
+    return studies_of_inputs(inputs, frame.select(by)[groups.first], groups.order, groups.offsets, frame, notes)
+
+
+def inputs_of_frame(
+    frame: nw.DataFrame[Any], found: Resolved, asked: Asked, numbers: NumbersOf = numeric_column
+) -> Inputs:
+    """The data of all rows of a frame; numbers: how a column becomes an array that nobody else changes."""
     level = checked_level(asked.ci_level)
     convention = asked.convention or "metafor"
     options = effect_options(found.entry.corrected, convention, found.options)
     check_variants(found.entry, options)
     label = labels(frame, asked.label)
-    values = {name: closed(numeric_column(frame, column, label)) for name, column in found.columns.items()}
+    values = {name: closed(numbers(frame, column, label)) for name, column in found.columns.items()}
     columns = found.columns
-    notes: tuple[str, ...] = ()
-    if found.summary is not None:
-        notes = (found.summary.note,)
-        if found.summary.error_is_p:
-            values["se"] = closed(errors_from_p(values))
-            columns = {**columns, "se": FROM_P}
-    groups = grouped(frame, by, asked.sorted)
+    if found.summary is not None and found.summary.error_is_p:
+        values["se"] = closed(errors_from_p(values))
+        columns = {**columns, "se": FROM_P}
     inputs = Inputs(found.entry, values, columns, label, options, convention, level)
-    if asked.tau2_weights is not None:
-        column = weights_column(frame, asked.tau2_weights)
-        inputs = replace(inputs, tau2_weights=numeric_column(frame, column, label), tau2_weights_column=column)
-    return studies_of_inputs(inputs, frame.select(by)[groups.first], groups.order, groups.offsets, frame, notes)
+    if asked.tau2_weights is None:
+        return inputs
+    column = weights_column(frame, asked.tau2_weights)
+    return replace(inputs, tau2_weights=numbers(frame, column, label), tau2_weights_column=column)
 
 
 def weights_column(frame: nw.DataFrame[Any], name: Any) -> str:

@@ -86,6 +86,9 @@ PATIENCE = 12.0
 FORETOLD = 1e-15
 # A certificate holds with room to spare, or not at all: it is computed with rounding.
 MARGIN = 1e-6
+# Two zeros of the score so close, in units of tau2 + v, are a flat stretch of the likelihood, not a maximum that matters; nor is
+# the last point of a climb further from the maximum.
+CLOSE = 1e-3
 # A piece of tau2 that may hide a maximum is divided by WIDTH points, so often: not less finely than by HALVINGS.
 DEPTH = int(np.ceil(HALVINGS * np.log(2.0) / np.log(WIDTH + 1.0)))
 # What is known of a point of the scan.
@@ -242,16 +245,27 @@ def certified(at: Lanes, block: FloatArray) -> tuple[Flags, Flags]:
     Hence a = (y'PPy)^(-1/2) and h = 1/tr P are power means of d + tau2: increasing and concave. The score is positive where
     a^2 < h. To the right a lies above the line of its least slope, that at infinity, and h below its tangent; to the left
     a lies below its tangent and h above its chord from 0. Two parabolas decide. The same holds with tr W.
+    The moments were taken close to the maximum, not in it: from there to CLOSE on both sides nothing is looked for.
     """
     yppy, ypppy, far = load(block, YPPY), load(block, YPPPY), load(block, FAR)
     a, h = 1.0 / square_root(yppy), 1.0 / load(block, TRACE)
+    close = CLOSE * (at + load(block, VARIANCES))
     rise = 2.0 * a * far - (1.0 + MARGIN) * load(block, TRACE2) * h * h
+    right = rises_from(at == 0.0, a * a - (1.0 + MARGIN) * h, rise, far, close)
     a_slope = a * ypppy / yppy
     chord = (h - 1.0 / load(block, TRACE_AT_ZERO)) / at
-    fall = 2.0 * a * a_slope - chord - MARGIN * (a * a_slope + chord)
+    gap, fall = a * a - (1.0 - MARGIN) * h, 2.0 * a * a_slope - chord - MARGIN * (a * a_slope + chord)
+    # A convex function that is negative at both ends is so between them.
+    from_here = (close >= at) | (gap - fall * close + a_slope * a_slope * close * close < 0.0)
+    to_zero = gap - fall * at + a_slope * a_slope * at * at < 0.0
     exact = ypppy > MARGIN * load(block, CROSS)
-    left = (at == 0.0) | (exact & (fall > 0.0) & (a_slope * a_slope * at < fall))
-    return left, only_beyond(where(at == 0.0, a * a - h, 0.0), rise, far)
+    return (at == 0.0) | (exact & from_here & to_zero), right
+
+
+@compiled
+def rises_from(at_zero: Flags, gap: Lanes, rise: Lanes, slope: Lanes, close: Lanes) -> Flags:
+    """Whether gap + rise x + (slope x)^2 is positive for all x > 0 or, but for a maximum at 0, from x = `close` on."""
+    return (at_zero & only_beyond(gap, rise, slope)) | (~at_zero & (rise > 0.0) & (gap + rise * close > 0.0))
 
 
 @compiled
@@ -271,9 +285,8 @@ def certified_beyond(at: Lanes, block: FloatArray) -> Flags:
     a, h, far = 1.0 / square_root(load(block, YPPY)), 1.0 / load(block, TRACE), load(block, FAR)
     root, root_at = load(block, ROOT_A), load(block, ROOT_AT)
     chord = (a - root) / (at - root_at)
-    # At a root the gap is 0; at the boundary it need not be.
-    gap = where(root_at == 0.0, root * root - load(block, ROOT_H), 0.0)
-    until = only_beyond(gap, 2.0 * root * chord - (1.0 + MARGIN) * load(block, ROOT_SLOPE), chord)
+    gap, close = root * root - (1.0 + MARGIN) * load(block, ROOT_H), CLOSE * (root_at + load(block, VARIANCES))
+    until = rises_from(root_at == 0.0, gap, 2.0 * root * chord - (1.0 + MARGIN) * load(block, ROOT_SLOPE), chord, close)
     rise = 2.0 * a * far - (1.0 + MARGIN) * load(block, TRACE2) * h * h
     return until & (a * a > (1.0 + MARGIN) * h) & only_beyond(a * a - h, rise, far)
 
@@ -325,7 +338,9 @@ def step(method: int, block: FloatArray) -> Flags:
     low = where(value > 0.0, at, load(block, LOW))
     high = where(value < 0.0, at, load(block, HIGH))
     target, far = at + length, size(length)
-    small = (far <= RELATIVE_TOLERANCE * unit) | (value == 0.0) | ((far <= 1e-3 * unit) & (foretold <= FORETOLD * unit))
+    small = (
+        (far <= RELATIVE_TOLERANCE * unit) | (value == 0.0) | ((far <= CLOSE * unit) & (foretold <= FORETOLD * unit))
+    )
     steps = load(block, STEPS) + where(climbs, 1.0, 0.0)
     # Of the steps beyond PATIENCE every other one, whatever its length, halves the bracket; LAST is 0 after one that did.
     halve = (steps > PATIENCE) & (last > 0.0) & (high < np.inf)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from metaanalysis.effects.columns import find_column
 from metaanalysis.errors import DataError
-from metaanalysis.formulas.arrays import BoolArray, IntArray
+from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
 from metaanalysis.many.columns import EVERY
 
 if TYPE_CHECKING:
     import narwhals as nw
 
+# A column of keys: numbers that NumPy holds, or any other column.
+KeyColumn: TypeAlias = "nw.Series[Any] | IntArray | FloatArray"
 # Up to here NumPy sorts stably by counting.
 COUNTED = 1 << 16
+# The kinds of NumPy's numbers.
+NUMBERS = "iuf"
 
 
 class Grouping(NamedTuple):
@@ -40,6 +44,12 @@ def key_names(frame: nw.DataFrame[Any], by: object) -> list[str]:
     for name in names:
         if names.count(name) > 1:
             raise DataError(f"by names the column {name!r} twice.")
+    return names_beside_numbers(names)
+
+
+def names_beside_numbers(names: list[str]) -> list[str]:
+    """The names of keys, none of which a number of the result has."""
+    for name in names:
         if name in (*EVERY, "status", "iterations"):
             raise DataError(
                 f"the key column {name!r} would stand in the result beside the numbers of that name: rename it first."
@@ -49,25 +59,46 @@ def key_names(frame: nw.DataFrame[Any], by: object) -> list[str]:
 
 def grouped(frame: nw.DataFrame[Any], by: Sequence[str], declared_sorted: bool | None = None) -> Grouping:
     """The groups of a frame; DataError for missing keys, and for keys that come back though the rows were said to be sorted."""
-    columns = [as_arrow_where_text(frame[name]) for name in by]
-    for column, name in zip(columns, by, strict=True):
+    return grouped_by({name: key_column(frame[name]) for name in by}, frame.shape[0], declared_sorted)
+
+
+def grouped_by(columns: Mapping[str, KeyColumn], rows: int, declared_sorted: bool | None = None) -> Grouping:
+    """The groups of so many rows, as `grouped`, by columns of keys."""
+    for name, column in columns.items():
         refuse_missing(column, name)
-    starts = np.flatnonzero(np.logical_or.reduce([changes(column) for column in columns]))
-    every = starts.size == frame.shape[0]
-    codes = combined([factorized(column if every else column[starts]) for column in columns])
+    starts = np.flatnonzero(np.logical_or.reduce([changes(column, name) for name, column in columns.items()]))
+    every = starts.size == rows
+    at_starts = {name: column if every else column[starts] for name, column in columns.items()}
+    if len(columns) == 1 and ascend(*at_starts.values()):
+        return Grouping(None, np.append(starts, rows), starts)
+    codes = combined([factorized(column, name) for name, column in at_starts.items()])
     # Codes count up by first appearance, so that a run is a new group where its code exceeds all before it.
     most = np.maximum.accumulate(codes)
     new = np.append(True, most[1:] > most[:-1])
     if new.all():
-        return Grouping(None, np.append(starts, frame.shape[0]), starts)
+        return Grouping(None, np.append(starts, rows), starts)
     if declared_sorted:
         back = int(starts[int(np.argmin(new))])
         raise DataError(
-            f"the rows were said to be sorted, and {shown_key(frame, by, back)} comes back in row {back + 1}, after other keys: "
-            f"sort the table by {', '.join(by)}, or leave sorted out."
+            f"the rows were said to be sorted, and {shown_key(columns, back)} comes back in row {back + 1}, after other keys: "
+            f"sort the table by {', '.join(columns)}, or leave sorted out."
         )
-    order, offsets = rows_by_group(codes, starts, frame.shape[0], int(most[-1]) + 1)
+    order, offsets = rows_by_group(codes, starts, rows, int(most[-1]) + 1)
     return Grouping(order, offsets, starts[new])
+
+
+def key_column(series: nw.Series[Any]) -> KeyColumn:
+    """A column of keys as what tells them apart most quickly: numbers as NumPy holds them, texts in Arrow's memory."""
+    if series.implementation.is_pandas():
+        values = series.to_native().to_numpy() if isinstance(series.to_native().dtype, np.dtype) else None
+        if values is not None and values.dtype.kind in NUMBERS:
+            return values  # type: ignore[no-any-return]
+    return as_arrow_where_text(series)
+
+
+def ascend(column: KeyColumn) -> bool:
+    """Whether numbers rise from each to the next, so that each is a group of its own without more ado."""
+    return isinstance(column, np.ndarray) and bool((column[1:] > column[:-1]).all())
 
 
 def as_arrow_where_text(series: nw.Series[Any]) -> nw.Series[Any]:
@@ -104,13 +135,11 @@ def as_arrow_where_text(series: nw.Series[Any]) -> nw.Series[Any]:
     return one.alias(series.name)
 
 
-def refuse_missing(series: nw.Series[Any], name: str) -> None:
+def refuse_missing(column: KeyColumn, name: str) -> None:
     """DataError at the first row without a key."""
-    missing = series.is_null()
-    if series.dtype.is_float():
-        missing = missing | series.is_nan()
+    missing = nowhere(column)
     if missing.any():
-        bad = np.flatnonzero(missing.to_numpy())
+        bad = np.flatnonzero(missing)
         more = f" ({bad.size - 1} more rows have none either.)" if bad.size > 1 else ""
         raise DataError(
             f"the key {name!r} is missing in row {int(bad[0]) + 1}, so that its study belongs to no meta-analysis: give it a "
@@ -118,20 +147,31 @@ def refuse_missing(series: nw.Series[Any], name: str) -> None:
         )
 
 
-def changes(series: nw.Series[Any]) -> BoolArray:
+def nowhere(column: KeyColumn) -> BoolArray:
+    """Where there is no key."""
+    if isinstance(column, np.ndarray):
+        # Whole numbers are never missing: there is nothing to look at.
+        return np.isnan(column) if column.dtype.kind == "f" else np.zeros(1, dtype=np.bool_)
+    missing = column.is_null()
+    if column.dtype.is_float():
+        missing = missing | column.is_nan()
+    return np.asarray(missing.to_numpy(), dtype=np.bool_)
+
+
+def changes(column: KeyColumn, name: str) -> BoolArray:
     """Where a value differs from the one before; the first does."""
-    if series.dtype.is_numeric():
-        values = series.to_numpy()
+    if isinstance(column, np.ndarray) or column.dtype.is_numeric():
+        values = column if isinstance(column, np.ndarray) else column.to_numpy()
         return np.append(True, np.asarray(values[1:] != values[:-1], dtype=np.bool_))
     try:
-        differs = np.asarray(codes_if_coded(series), dtype=np.int64)
+        differs = np.asarray(codes_if_coded(column), dtype=np.int64)
     except TypeError:
-        later, before = series[1:], series[:-1]
+        later, before = column[1:], column[:-1]
         try:
             return np.append(True, np.asarray((later != before).to_numpy(), dtype=np.bool_))
         except Exception:
             # Lists, structures and objects that their library does not compare.
-            differs = factorized_objects(series.to_list(), str(series.name))
+            differs = factorized_objects(column.to_list(), name)
     return np.append(True, differs[1:] != differs[:-1])
 
 
@@ -143,29 +183,31 @@ def codes_if_coded(series: nw.Series[Any]) -> IntArray:
     raise TypeError
 
 
-def factorized(series: nw.Series[Any]) -> IntArray:
+def factorized(series: KeyColumn, name: str) -> IntArray:
     """Whole numbers, one a value, counted up by first appearance."""
     import pandas as pd
 
+    if isinstance(series, np.ndarray):
+        return np.asarray(pd.factorize(series)[0], dtype=np.intp)
     native = series.to_native()
     if series.implementation.is_pandas_like() or series.dtype.is_numeric():
         values = native if series.implementation.is_pandas() else series.to_numpy()
         try:
             return np.asarray(pd.factorize(values)[0], dtype=np.intp)
         except TypeError:
-            return factorized_objects(series.to_list(), str(series.name))
+            return factorized_objects(series.to_list(), name)
     if series.implementation.is_pyarrow():
         try:
             chunks = native.dictionary_encode().unify_dictionaries().chunks
         except NotImplementedError:
-            return factorized_objects(series.to_list(), str(series.name))
+            return factorized_objects(series.to_list(), name)
         codes = np.concatenate([chunk.indices.to_numpy() for chunk in chunks])
     elif series.implementation.is_polars() and str(series.dtype) in ("String", "Categorical"):
         import polars as pl
 
         codes = native.cast(pl.Categorical).to_physical().to_numpy()
     else:
-        return factorized_objects(series.to_list(), str(series.name))
+        return factorized_objects(series.to_list(), name)
     return np.asarray(pd.factorize(codes)[0], dtype=np.intp)
 
 
@@ -214,6 +256,10 @@ def stable_order(codes: IntArray, groups: int) -> IntArray:
     return np.asarray(sparse.csr_array((ones, (codes, np.arange(n))), shape=(groups, n)).indices, dtype=np.intp)
 
 
-def shown_key(frame: nw.DataFrame[Any], by: Sequence[str], row: int) -> str:
+def shown_key(columns: Mapping[str, KeyColumn], row: int) -> str:
     """A row's key, for a message."""
-    return ", ".join(f"{name} = {frame[name][row : row + 1].to_list()[0]!r}" for name in by)
+    parts = {name: column[row : row + 1] for name, column in columns.items()}
+    values = {
+        name: (part.tolist() if isinstance(part, np.ndarray) else part.to_list())[0] for name, part in parts.items()
+    }
+    return ", ".join(f"{name} = {value!r}" for name, value in values.items())

@@ -31,11 +31,8 @@ def compute(
     A group without a study is NaN, with the status of too few studies. An error in a function of the user's own is the
     user's; in one of ours it costs its own group alone, which is NaN and did not converge.
     """
-    sizes = ragged.sizes
     names = columns - {"k"}
-    into: dict[str, FloatArray | IntArray] = {name: np.full(sizes.size, np.nan) for name in sorted(names)}
-    into["status"] = np.full(sizes.size, int(Status.TOO_FEW_STUDIES), dtype=np.intp)
-    into["iterations"] = np.zeros(sizes.size, dtype=np.intp)
+    into = no_answers(ragged, names)
     weighted = ragged.tau2_weights is not None
     own = any(callable(option) for option in (None if weighted else options.tau2, options.ci, options.prediction))
     # Few groups may have a second maximum: searched for block by block, the searches' small steps took a third of the time.
@@ -68,7 +65,7 @@ def compute(
         for name, values in again.items():
             into[name][doubtful] = values
     if "k" in columns:
-        into["k"] = sizes
+        into["k"] = ragged.sizes
     return into  # type: ignore[return-value]
 
 
@@ -76,15 +73,24 @@ def searched(
     ragged: Ragged, options: PoolOptions, names: frozenset[str], workers: int
 ) -> dict[str, FloatArray | IntArray]:
     """The columns of groups whose likelihoods are searched for all their maxima."""
-    groups = ragged.offsets.size - 1
-    into: dict[str, FloatArray | IntArray] = {name: np.full(groups, np.nan) for name in sorted(names)}
-    into |= {name: np.zeros(groups, dtype=np.intp) for name in ("status", "iterations")}
+    into = no_answers(ragged, names)
 
     def numbers(block: Block) -> Answers:
         with np.errstate(all="ignore"):
             return block_columns(block.arrays["y"].T, block.arrays["v"].T, block.k, options, names, "scan")
 
-    over_blocks({"y": ragged.y, "v": ragged.v}, ragged.offsets, numbers, into, workers)
+    over_blocks({"y": ragged.y, "v": ragged.v}, ragged.offsets, numbers, into, workers, search=True)
+    return into
+
+
+def no_answers(ragged: Ragged, names: frozenset[str]) -> dict[str, FloatArray | IntArray]:
+    """Where answers go: those of groups without a study are there, all others are yet to be written, by the threads."""
+    groups = ragged.offsets.size - 1
+    into: dict[str, FloatArray | IntArray] = {name: np.empty(groups) for name in sorted(names)}
+    into |= {name: np.empty(groups, dtype=np.intp) for name in ("status", "iterations")}
+    nothing = np.flatnonzero(ragged.offsets[1:] == ragged.offsets[:-1])
+    for name, values in into.items():
+        values[nothing] = {"status": int(Status.TOO_FEW_STUDIES), "iterations": 0}.get(name, np.nan)
     return into
 
 

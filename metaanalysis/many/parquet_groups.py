@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metaanalysis.errors import DataError, MetaAnalysisError
-from metaanalysis.formulas.arrays import IntArray
+from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.many.parquet_keys import named_key, starts_of_groups
 from metaanalysis.many.parquet_work import Plan
 
 if TYPE_CHECKING:
+    import narwhals as nw
     import pyarrow as pa
 
     from metaanalysis.many.asked import Asked
@@ -23,8 +24,8 @@ Options = tuple[tuple[str, Any], ...]
 Key = tuple[Any, ...]
 RowNumbers = NDArray[np.int64]
 # Columns of the parts that the target does not have: the source row at which a group first appears, and how many of its rows
-# were pooled. The columns of a result have no spaces.
-ROW, KEPT = "first row", "rows pooled"
+# were pooled.
+ROW, KEPT = "of this run: first row", "of this run: rows pooled"
 # Rows of a batch at most: enough that a call's fixed cost vanishes, few enough that its arrays stay small.
 MOST_ROWS = 1 << 20
 LEAST_ROWS = 1 << 12
@@ -121,35 +122,35 @@ def keys_of(plan: Plan, batch: pa.RecordBatch, row: int) -> tuple[list[pa.Array]
 
 def pooled_groups(
     plan: Plan, table: pa.Table, starts: IntArray, heads: list[pa.Array], rows: RowNumbers, options: Options
-) -> pa.Table:
+) -> pa.RecordBatch:
     """Pool groups that stand one after the other: keys, numbers, and for the run itself ROW and KEPT.
 
     starts: where each begins in the table; heads: its key; rows: the source row at which it first appears.
     """
     import pyarrow as pa
 
-    # One number a group instead of its keys: nothing need be compared again.
-    name = unused("group", list(plan.data))
-    sizes = np.diff(np.append(starts, table.num_rows))
-    numbered = table.select(plan.data).append_column(name, pa.array(np.repeat(np.arange(len(starts)), sizes)))
-    many = pooled_quietly(numbered, name, options, plan.source.rows)
-    if len(many) != len(starts):
-        raise AssertionError(f"{len(many)} results of {len(starts)} groups")
-    answer = many.to_frame().drop_columns([name])
-    for place, (key, head) in enumerate(zip(plan.by, heads, strict=True)):
-        answer = answer.add_column(place, key, head)
-    answer = answer.append_column(ROW, pa.array(rows, type=pa.int64()))
-    return plain(answer.append_column(KEPT, pa.array(many.k, type=pa.int64()))).combine_chunks()
+    offsets = np.append(starts, table.num_rows)
+    many = pooled_quietly(table.select(plan.data), offsets, options, plan.source.rows)
+    numbers = {name: many.k if name == "k" else values for name, values in many.columns.items()}
+    # The sentences are few: each group has the number of its own.
+    words = pa.array(many.words, type=pa.string())
+    status = pa.DictionaryArray.from_arrays(pa.array(many.codes.astype(np.int8)), words)
+    columns = dict(zip(plan.by, heads, strict=True))
+    columns |= {name: pa.array(values) for name, values in numbers.items()}
+    columns |= {"status": status, "iterations": pa.array(many.iterations)}
+    columns |= {ROW: pa.array(rows, type=pa.int64()), KEPT: pa.array(many.k, type=pa.int64())}
+    return pa.RecordBatch.from_pydict(columns)
 
 
-def pooled_quietly(table: pa.Table, by: str, options: Options, all_rows: int) -> PooledMany:
-    """Pool the groups of a table as `pool_many` does; the studies that are left out are told at the end of the run.
+def pooled_quietly(table: pa.Table, offsets: IntArray, options: Options, all_rows: int) -> PooledMany:
+    """Pool groups that lie end to end as `pool_many` does; the studies that are left out are told at the end of the run.
 
     all_rows: those of all files together, by which the engine is chosen: the same for every part of them.
     """
     from metaanalysis.many.columns import chosen_columns
-    from metaanalysis.many.doors import studies_of
+    from metaanalysis.many.doors_frames import inputs_of_frame, opened
     from metaanalysis.many.pooling import POOL_OPTIONS, pool_options, pooled_many, worthwhile_engine
+    from metaanalysis.many.studies import keys_of_offsets, studies_of_inputs
 
     given = dict(options)
     convention = given.pop("convention", None)
@@ -158,10 +159,28 @@ def pooled_quietly(table: pa.Table, by: str, options: Options, all_rows: int) ->
     engine = worthwhile_engine(engine, all_rows)
     chosen = {name: given.pop(name, None) for name in POOL_OPTIONS}
     settled, convention_name = pool_options(table, convention, chosen, "tau2_weights" in given)
-    asked = asked_of(by, settled.method, convention, given)
-    return pooled_many(
-        studies_of(table, asked), settled, convention_name, columns, engine, starts, workers, progress=False
-    )
+    asked = asked_of((), settled.method, convention, given)
+    frame, found = opened(table, asked)
+    inputs = inputs_of_frame(frame, found, asked, floats_of_file)
+    studies = studies_of_inputs(inputs, keys_of_offsets(len(offsets) - 1), None, offsets, frame)
+    return pooled_many(studies, settled, convention_name, columns, engine, starts, workers, progress=False)
+
+
+def floats_of_file(frame: nw.DataFrame[Any], column: str, label: Sequence[str]) -> FloatArray:
+    """A column as `numeric_column` has it, without a second copy where it holds floats: nobody else has the memory."""
+    import pyarrow as pa
+
+    from metaanalysis.effects.columns import numeric_column
+
+    chunks = frame.to_native()[column]
+    if chunks.type != pa.float64():
+        return numeric_column(frame, column, label)
+    if chunks.null_count:
+        missing: FloatArray = chunks.to_numpy()
+        return missing
+    arrays = [chunk.to_numpy() for chunk in chunks.chunks]
+    floats: FloatArray = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    return floats
 
 
 def asked_of(by: Any, method: str, convention: str | None, given: dict[str, Any]) -> Asked:
@@ -184,14 +203,6 @@ def asked_of(by: Any, method: str, convention: str | None, given: dict[str, Any]
         others=others,
         **named,
     )
-
-
-def plain(table: pa.Table) -> pa.Table:
-    """Without dictionaries, of which a part could hold only one a column."""
-    import pyarrow as pa
-
-    kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in table.schema.types]
-    return table.cast(pa.schema(zip(table.column_names, kinds, strict=True)))
 
 
 def unused(name: str, names: list[str]) -> str:

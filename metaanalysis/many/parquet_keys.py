@@ -55,6 +55,8 @@ def direction(keys: Sequence[pa.Array]) -> int | None:
     rows = len(keys[0])
     if rows < 2:
         return 0
+    if len(keys) == 1:
+        return _direction_of_one(keys[0])
     step = np.zeros(rows - 1, dtype=np.int8)
     for key in keys:
         undecided = step == 0
@@ -64,6 +66,15 @@ def direction(keys: Sequence[pa.Array]) -> int | None:
     if (step == ASCENDING).all():
         return ASCENDING
     return DESCENDING if (step == DESCENDING).all() else None
+
+
+def _direction_of_one(key: pa.Array) -> int | None:
+    import pyarrow.compute as pc
+
+    before, after = key.slice(0, len(key) - 1), key.slice(1)
+    if pc.all(pc.greater(after, before)).as_py():
+        return ASCENDING
+    return DESCENDING if pc.all(pc.less(after, before)).as_py() else None
 
 
 def _steps(key: pa.Array) -> NDArray[np.int8]:
@@ -87,6 +98,37 @@ def hashes(keys: Sequence[pa.Array]) -> Hashes:
         mixed = own if mixed is None else _mix((mixed * _FIRST) ^ own)
     assert mixed is not None
     return mixed
+
+
+def numbered(keys: Sequence[pa.Array]) -> IntArray:
+    """A whole number a row, equal where all keys are, counted up by first appearance."""
+    import pyarrow as pa
+
+    together: IntArray | None = None
+    for key in keys:
+        codes = _codes(key)
+        if together is None:
+            together = codes
+        else:
+            # Below the square of the number of rows, which a 64-bit integer holds.
+            together = _codes(pa.array(together.astype(np.int64) * (int(codes.max(initial=0)) + 1) + codes))
+    assert together is not None
+    return together
+
+
+def _codes(key: pa.Array) -> IntArray:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_floating(key.type):
+        # Adding 0 turns -0.0 into 0.0, which equals it.
+        key = pc.add(key, pa.scalar(0.0, key.type))
+    try:
+        encoded = key.dictionary_encode()
+    except pa.ArrowNotImplementedError:
+        encoded = key.cast(pa.large_string()).dictionary_encode()
+    codes: IntArray = encoded.indices.to_numpy()
+    return codes
 
 
 def _is_text(key: pa.Array) -> bool:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from metaanalysis.errors import DataError, OptionError
 from metaanalysis.many.parquet_groups import KEPT, ROW, Options, OrderError, asked_of, keys_of, pooled_groups
 from metaanalysis.many.parquet_source import Source, empty_table, limits_of, schema_text, source_of
@@ -22,6 +24,7 @@ from metaanalysis.many.parquet_target import (
     batches_of,
     check_each_once,
     merged,
+    target_schema,
 )
 from metaanalysis.many.parquet_tasks import Task, run_task
 from metaanalysis.many.parquet_work import HALF_WRITTEN, Plan, Work, check_same, settle
@@ -112,7 +115,7 @@ def naming(path: str) -> Iterator[None]:
         raise DataError(f"{path}: {problem}") from None
 
 
-def first_result(plan: Plan, options: Options) -> pa.Table:
+def first_result(plan: Plan, options: Options) -> pa.RecordBatch:
     """The first rows pooled: whether the options exist, and which columns come of them."""
     import pyarrow as pa
 
@@ -227,22 +230,21 @@ class Run:
 
     def written(self, half: Path) -> Counts:
         """Write all results."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
+        from metaanalysis.many.pooling import FAILING
 
-        from metaanalysis.many.pooling import FAILING, WORDS
-
-        failing = pa.array([WORDS[code] for code in sorted(FAILING)])
+        failing = sorted(FAILING)
         groups = failed = pooled = 0
         columns = [name for name in self.plan.result_schema.names if name not in (ROW, KEPT)]
-        schema = pa.schema([self.plan.result_schema.field(name) for name in columns])
         results = self.divided() if self.plan.partitions else self.streamed()
         # Closed at once where the disk is full: no task goes on behind the error.
-        with Writer(half, schema) as writer, closing(results) as batches:
+        with (
+            Writer(half, target_schema(self.plan.result_schema, columns), self.plan.by) as writer,
+            closing(results) as batches,
+        ):
             for batch in batches:
                 groups += batch.num_rows
-                failed += pc.sum(pc.is_in(batch["status"], failing)).as_py() or 0
-                pooled += pc.sum(batch[KEPT]).as_py() or 0
+                failed += int(np.isin(batch["status"].indices.to_numpy(), failing).sum())
+                pooled += int(batch[KEPT].to_numpy().sum())
                 writer.write(batch.select(columns))
         return Counts(groups, failed, self.plan.source.rows - pooled)
 
@@ -261,11 +263,15 @@ class Run:
 
     def divided(self) -> Generator[pa.RecordBatch, None, None]:
         """The groups of files that were partitioned, in the order in which they first appear."""
-        for _ in self.done("split", "divided", len(self.plan.spans)):
-            pass
-        for _ in self.done("partition", "pooled", self.plan.partitions):
-            pass
-        yield from merged(self.work.parts())
+        if not all(self.work.is_done("partition", number) for number in range(self.plan.partitions)):
+            for _ in self.done("split", "divided", len(self.plan.spans)):
+                pass
+            for _ in self.done("partition", "pooled", self.plan.partitions):
+                pass
+        # Large files take their time to go.
+        with ThreadPoolExecutor(1) as aside:
+            aside.submit(self.work.forget_split_files)
+            yield from merged(self.work.parts())
 
     def done(self, kind: str, what: str, count: int) -> Generator[int, None, None]:
         """Have the tasks of a kind done; their numbers in order, each as soon as it and those before it are done."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from metaanalysis.errors import DataError
+from metaanalysis.formulas.arrays import IntArray
 from metaanalysis.many.parquet_groups import (
     LEAST_ROWS,
     Key,
@@ -21,11 +22,20 @@ from metaanalysis.many.parquet_groups import (
     pooled_groups,
     too_large,
 )
-from metaanalysis.many.parquet_keys import direction, hashes, key_at, named_key, starts_of_groups
+from metaanalysis.many.parquet_keys import direction, hashes, key_at, named_key
 from metaanalysis.many.parquet_work import Plan
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+class Groups(NamedTuple):
+    """Whole groups that stand one after the other: their rows, where each begins in them, its key, and the row of the first."""
+
+    batches: list[pa.RecordBatch]
+    starts: IntArray
+    heads: list[pa.Array]
+    row: int
 
 
 def pooled_stream(plan: Plan, first: int, stop: int, options: Options) -> Iterator[pa.RecordBatch]:
@@ -34,13 +44,10 @@ def pooled_stream(plan: Plan, first: int, stop: int, options: Options) -> Iterat
 
     order = 0
     before: list[pa.Array] | None = None
-    for table, row in whole_groups(plan, first, stop):
-        keys = [table[name].combine_chunks() for name in plan.by]
-        starts = starts_of_groups(keys)
-        heads = [key.take(pa.array(starts)) for key in keys]
+    for batches, starts, heads, row in whole_groups(plan, first, stop):
         order = checked_order(plan, heads, before, order, row + starts)
         before = [head.slice(len(head) - 1) for head in heads]
-        yield from pooled_groups(plan, table, starts, heads, row + starts, options).to_batches()
+        yield pooled_groups(plan, pa.Table.from_batches(batches), starts, heads, row + starts, options)
 
 
 def checked_order(
@@ -78,8 +85,8 @@ def came_back(plan: Plan, key: Key, row: int) -> DataError:
     )
 
 
-def whole_groups(plan: Plan, first: int, stop: int) -> Iterator[tuple[pa.Table, int]]:
-    """Tables of whole groups, those that begin in stretches first to stop, each with the number of its first row.
+def whole_groups(plan: Plan, first: int, stop: int) -> Iterator[Groups]:
+    """The groups that begin in stretches first to stop, as many at a time as a batch has.
 
     The last group of a batch is held until its end is seen; a task reads on beyond its own stretches for it, and leaves out
     the rows at their beginning that belong to a group of the task before.
@@ -106,19 +113,23 @@ def whole_groups(plan: Plan, first: int, stop: int) -> Iterator[tuple[pa.Table, 
                 starts[starts >= begin] - begin,
             )
             here += begin
-        cut = int(starts[-1])
         if held.key == key_at(keys, 0):
-            if cut == 0:
-                held.add(batch)
+            end = int(starts[1]) if len(starts) > 1 else batch.num_rows
+            held.add(batch.slice(0, end))
+            if len(starts) == 1:
                 continue
-        elif held.key is not None and cut == 0:
-            yield held.table()
-            held.start(batch, key_at(keys, 0), here)
-            continue
-        if cut:
-            begin_row = here if held.key is None else held.row
-            yield pa.Table.from_batches([*held.batches, batch.slice(0, cut)]), begin_row
-        held.start(batch.slice(cut), key_at(keys, cut), here + cut)
+            starts = starts[1:]
+        cut = int(starts[-1])
+        inside = starts[:-1]
+        heads = [key.take(pa.array(inside)) for key in keys]
+        whole = batch.slice(int(starts[0]), cut - int(starts[0]))
+        if held.key is not None:
+            heads = [pa.concat_arrays(pair) for pair in zip(held.head, heads, strict=True)]
+            inside = np.append(0, inside - starts[0] + held.rows)
+            yield Groups([*held.batches, whole], inside, heads, held.row)
+        elif cut:
+            yield Groups([whole], inside, heads, here)
+        held.start(batch.slice(cut), [key.slice(cut, 1) for key in keys], here + cut)
     if held.key is None:
         return
     for batch in source.batches(stop, len(source.stretches), LEAST_ROWS):
@@ -129,34 +140,31 @@ def whole_groups(plan: Plan, first: int, stop: int) -> Iterator[tuple[pa.Table, 
         held.add(batch if len(starts) == 1 else batch.slice(0, int(starts[1])))
         if len(starts) > 1:
             break
-    yield held.table()
+    yield Groups(held.batches, np.zeros(1, dtype=np.intp), held.head, held.row)
 
 
 class Held:
-    """The rows of one group of which the end has not been seen."""
+    """The rows of one group of which the end has not been seen; head: its key as columns of one row."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.batches: list[pa.RecordBatch] = []
+        self.head: list[pa.Array] = []
         self.key: Key | None = None
-        self.row = 0
+        self.row = self.rows = 0
 
-    def start(self, batch: pa.RecordBatch, key: Key, row: int) -> None:
+    def start(self, batch: pa.RecordBatch, head: list[pa.Array], row: int) -> None:
         """A new group."""
-        self.batches, self.key, self.row = [batch], key, row
+        self.batches, self.head, self.key = [batch], head, key_at(head, 0)
+        self.row, self.rows = row, batch.num_rows
 
     def add(self, batch: pa.RecordBatch) -> None:
         """More rows of it; DataError where they are more than may be held."""
         self.batches.append(batch)
-        if sum(one.num_rows for one in self.batches) > most_of_a_group(self.plan):
+        self.rows += batch.num_rows
+        if self.rows > most_of_a_group(self.plan):
             assert self.key is not None
             raise too_large(self.plan, self.key)
-
-    def table(self) -> tuple[pa.Table, int]:
-        """All of it."""
-        import pyarrow as pa
-
-        return pa.Table.from_batches(self.batches), self.row
 
 
 def last_key_before(plan: Plan, stretch: int) -> Key | None:

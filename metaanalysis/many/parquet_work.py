@@ -147,13 +147,15 @@ class Work:
         """The rows of a span, divided among the partitions."""
         return self.here / f"split-{number:05d}.arrow"
 
+    def forget_split_files(self) -> None:
+        """Remove the rows that were divided, once all partitions are pooled."""
+        for path in self.here.glob("split-*.arrow"):
+            with suppress(OSError):
+                path.unlink()
+
     def is_done(self, kind: str, number: int) -> bool:
         """Whether a task has done its work."""
         return (self.split_file(number) if kind == "split" else self.part(number)).exists()
-
-    def counts(self, number: int) -> Path:
-        """How many rows of a span each partition got."""
-        return self.here / f"split-{number:05d}.npy"
 
     def part(self, number: int, share: int = 0) -> Path:
         """The pooled groups of a part; a partition that was too large has several."""
@@ -279,6 +281,7 @@ def missing(work: Work, pieces: Sequence[Path], held: int) -> str:
     if not pieces:
         return "free some space"
     # The remaining pieces, and the target, which takes about as much as the parts.
-    parts = sum(path.stat().st_size for path in work.parts())
-    more = held / len(pieces) * (max(count - len(pieces), 0) + 1) + parts
+    parts = [path.stat().st_size for path in work.parts()]
+    left = 0 if len(parts) >= plan.tasks else max(count - len(pieces), 0)
+    more = held / len(pieces) * (left + 1) + sum(parts)
     return f"free about {more / 1e6:,.0f} MB"

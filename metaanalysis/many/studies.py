@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from metaanalysis.conventions import convention_named, override
 from metaanalysis.effects import Effects, effects_from_arrays
 from metaanalysis.effects.calculate import from_inputs
 from metaanalysis.effects.effects import closed
+from metaanalysis.effects.labels import Labels
 from metaanalysis.errors import DataError
 from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.many.inputs import Inputs, effects_of_rows
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import narwhals as nw
 
 ArrayT = TypeVar("ArrayT", FloatArray, IntArray)
+# The keys of the groups, one row a group: a frame, or columns of numbers by name, of which a frame is made when it is asked for.
+KeyColumns: TypeAlias = "nw.DataFrame[Any] | Mapping[str, IntArray | FloatArray]"
 COUNTS = ("events1", "n1", "events2", "n2")
 
 
@@ -38,7 +41,7 @@ class Studies:
 
     ragged: Ragged
     rows: IntArray | None
-    keys: nw.DataFrame[Any]
+    keys: KeyColumns
     measure: str
     options: EffectOptions
     convention: str
@@ -99,7 +102,7 @@ def arranged(
 
 def studies_of_inputs(
     inputs: Inputs,
-    keys: nw.DataFrame[Any],
+    keys: KeyColumns,
     order: IntArray | None,
     offsets: IntArray,
     source: nw.DataFrame[Any] | None,
@@ -152,7 +155,7 @@ def member_rows(offsets: IntArray, rows: IntArray | None, group: int) -> IntArra
 
 def studies_of_effects(
     effects: Effects,
-    keys: nw.DataFrame[Any],
+    keys: KeyColumns,
     order: IntArray | None,
     offsets: IntArray,
     weights: FloatArray | None = None,
@@ -181,8 +184,13 @@ def studies_of_effects(
         order,
         offsets,
         counts,
-        label=effects.label if rows is None else [effects.label[row] for row in rows.tolist()],
+        label=effects.label if rows is None else taken(effects.label, rows),
     )
+
+
+def taken(label: Labels | Sequence[str], rows: IntArray) -> Sequence[str]:
+    """The labels of some rows."""
+    return label.take(rows) if isinstance(label, Labels) else [label[row] for row in rows.tolist()]
 
 
 def effect_options(corrected: bool, convention: str, given: Mapping[str, Any]) -> EffectOptions:
@@ -191,11 +199,8 @@ def effect_options(corrected: bool, convention: str, given: Mapping[str, Any]) -
     return options if corrected or given.get("add") is not None else override(options, {"add": 0.0})
 
 
-def keys_of_offsets(groups: int) -> nw.DataFrame[Any]:
+def keys_of_offsets(groups: int) -> KeyColumns:
     """Keys for groups that have none: 0, 1, 2, …, in a column called group."""
-    import narwhals as nw
-    import pandas as pd
-
     if groups == 0:
         raise DataError("there is no group to pool.")
-    return nw.from_native(pd.DataFrame({"group": np.arange(groups)}), eager_only=True)
+    return {"group": np.arange(groups)}

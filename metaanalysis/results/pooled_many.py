@@ -89,6 +89,8 @@ class PooledMany:
         How many steps each estimate of tau2 took.
     names
         The key columns.
+    key_columns
+        The groups' keys, one row a group: a frame, or where they came as arrays of numbers, those by name.
     measure, model, method, level
         What was pooled, and how.
     options, convention
@@ -112,7 +114,7 @@ class PooledMany:
     options: PoolOptions = field(repr=False)
     convention: str
     engine: str
-    key_frame: nw.DataFrame[Any] = field(repr=False)
+    key_columns: nw.DataFrame[Any] | Mapping[str, IntArray | FloatArray] = field(repr=False)
     codes: IntArray = field(repr=False)
     words: Sequence[str] = field(repr=False)
     failing: frozenset[int] = field(repr=False)
@@ -139,7 +141,18 @@ class PooledMany:
     @property
     def names(self) -> tuple[str, ...]:
         """The key columns."""
-        return tuple(self.key_frame.columns)
+        columns = self.key_columns
+        return tuple(columns if isinstance(columns, Mapping) else columns.columns)
+
+    @cached_property
+    def key_frame(self) -> nw.DataFrame[Any]:
+        """The keys as a frame, one row a group; of keys that came as arrays it is made when it is asked for."""
+        if not isinstance(self.key_columns, Mapping):
+            return self.key_columns
+        import narwhals as nw
+        import pandas as pd
+
+        return nw.from_native(pd.DataFrame(dict(self.key_columns)), eager_only=True)
 
     @property
     def model(self) -> str:
@@ -162,7 +175,11 @@ class PooledMany:
     @cached_property
     def keys(self) -> tuple[Any, ...]:
         """The groups' keys, in the order in which they first appeared: values, or tuples of them where there are several."""
-        columns = [self.key_frame[name].to_list() for name in self.names]
+        given = self.key_columns
+        if isinstance(given, Mapping):
+            columns = [values.tolist() for values in given.values()]
+        else:
+            columns = [given[name].to_list() for name in self.names]
         return tuple(columns[0]) if len(columns) == 1 else tuple(zip(*columns, strict=True))
 
     @cached_property

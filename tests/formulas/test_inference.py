@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from metaanalysis.formulas.inference import CI, quantile, two_sided_p
+from metaanalysis.formulas.inference import CI, FEW_QUANTILES, quantile, two_sided_p
 from metaanalysis.formulas.weighted import inverse_variance_weights, weighted_least_squares, weighted_mean
 
 DESIGN = np.array([[1.0, 44, 0], [1, 55, 1], [1, 42, 1], [1, 52, 0], [1, 13, 0], [1, 44, 1], [1, 19, 1]])
@@ -136,3 +136,12 @@ def test_quantiles_beyond_where_the_search_ends_are_infinite():
 def test_weighted_mean_feeds_wald_the_reciprocal_of_the_total_weight():
     w = 1 / VARIANCES
     assert_allclose(CI["wald"].function(weighted_mean(EFFECTS, w), w, None).covariance, [[1 / w.sum()]], rtol=1e-15)
+
+
+@pytest.mark.parametrize("level", [0.3, 0.95])
+def test_many_quantiles_are_those_of_each_alone(level: float) -> None:
+    """Those of the same degrees of freedom are computed once: each still finds its own."""
+    df = np.random.default_rng(3).choice([1.0, 2.0, 2.5, 7.0, 1e6, np.inf, 0.0, -1.0, np.nan], (40, 10))
+    alone = [float(quantile(level, np.asarray(one))) for one in df.ravel()]
+    assert df.size > FEW_QUANTILES
+    assert_array_equal(quantile(level, df), np.reshape(alone, df.shape))

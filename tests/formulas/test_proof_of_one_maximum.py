@@ -7,7 +7,8 @@ import pytest
 
 from metaanalysis.formulas.moments import moments
 from metaanalysis.formulas.problems import moments_at_zero, problems
-from metaanalysis.formulas.tau2_iterative import falls_beyond, only_maximum
+from metaanalysis.formulas.solve import Status
+from metaanalysis.formulas.tau2_iterative import Tangent, falls_beyond, only_maximum, step_by_two_tangents
 
 POINTS = 600
 
@@ -50,3 +51,30 @@ def test_more_is_proven_than_the_cheapest_proof_can_say() -> None:
     m = moments_at_zero(p)
     boundary = m.yppy <= m.trace_p
     assert falls_beyond(p, m, np.zeros(len(v)), True)[boundary].mean() > 0.9
+
+
+def test_a_step_by_two_tangents_is_exact_where_tau2_is_a_cubic_of_the_function() -> None:
+    def tau2_at(g):
+        return 0.7 + 0.5 * g + 0.05 * g**2 + 0.02 * g**3
+
+    def slope_at(g):
+        return 1.0 / (0.5 + 0.1 * g + 0.06 * g**2)
+
+    first, second = np.array([-1.5, -0.9, -0.4]), np.array([-0.4, 0.5, 0.3])
+    before = Tangent(tau2_at(first), first, slope_at(first))
+    here = Tangent(tau2_at(second), second, slope_at(second))
+    np.testing.assert_allclose(here.tau2 + step_by_two_tangents(before, here), 0.7, rtol=1e-14)
+    # The same point twice, or a function that falls, says nothing.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        assert np.isnan(step_by_two_tangents(here, here)).all()
+    assert np.isnan(step_by_two_tangents(before, here._replace(slope=-here.slope))).all()
+
+
+def test_likelihoods_that_took_too_many_steps_are_not_proven() -> None:
+    p = problems(*hard_groups(8, 2_000), None)
+    whole, _ = only_maximum(p, True)
+    short, proven = only_maximum(p, True, most=2)
+    stopped = short.status == int(Status.NOT_CONVERGED)
+    assert stopped.any()
+    assert not proven[stopped].any()
+    np.testing.assert_array_equal(short.x[~stopped], whole.x[~stopped])

@@ -99,3 +99,29 @@ def test_starts_and_brackets_are_not_changed():
 def test_every_status_has_a_sentence(status):
     assert status.sentence
     assert status.sentence == status.sentence.strip()
+
+
+def test_a_problem_that_has_converged_keeps_its_answer_while_most_others_go_on():
+    calls = []
+
+    def step(x, index):
+        calls.append(index.size)
+        value = 5.0 - x
+        # The first is there at once; had it not been set aside, it would be moved on by what is proposed later.
+        return np.where(index == 0, 0.0, value), np.where(index == 0, 1.0, 0.5 * value)
+
+    start = np.array([2.0, 0.0, 0.0, 0.0])
+    found = newton_in_bracket(step, start, np.zeros(4), np.full(4, 9.0), np.ones(4))
+    assert calls[:2] == [4, 4]
+    assert_allclose(found.x, [3.0, 5.0, 5.0, 5.0], rtol=1e-12)
+    assert found.iterations[0] == 1
+    assert (found.iterations[1:] > 10).all()
+
+
+def test_no_more_iterations_than_were_allowed():
+    found = newton_in_bracket(
+        decreasing(np.array([8.0])), np.ones(1), np.zeros(1), np.full(1, np.inf), np.ones(1), most=2
+    )
+    assert_array_equal(found.status, Status.NOT_CONVERGED)
+    assert_array_equal(found.iterations, 2)
+    assert np.isnan(found.x[0])
