@@ -12,7 +12,7 @@ pytest.importorskip("numba", reason="the compiled engine needs numba: pip instal
 
 import numba
 
-from metaanalysis.many.lanes import WIDTH, any_of, beside, load, same, size, square_root, store, where
+from metaanalysis.many.lanes import WIDTH, any_of, beside, load, same, size, square_root, store, unit_of, where
 
 ARITHMETIC = (operator.add, operator.sub, operator.mul, operator.truediv)
 COMPARISONS = (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne)
@@ -88,3 +88,16 @@ def test_what_is_no_lane_is_refused():
 
     with pytest.raises(numba.TypingError, match="add"):
         add_whole_number(np.zeros(WIDTH))
+
+
+def test_units_are_powers_of_two_that_bring_a_number_near_1():
+    @numba.njit
+    def by_lanes(a, out):
+        for i in range(0, a.size, WIDTH):
+            store(out, i, unit_of(load(a, i)))
+
+    a = 10.0 ** np.random.default_rng(4).uniform(-300, 300, 16 * WIDTH)
+    unit = np.empty(a.size)
+    by_lanes(a, unit)
+    assert_array_equal(np.frexp(unit)[0], np.full(a.size, 0.5))
+    assert ((a * unit * unit >= 0.5) & (a * unit * unit < 4.0)).all()

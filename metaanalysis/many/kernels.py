@@ -22,7 +22,20 @@ from metaanalysis.formulas.tau2_maxima import (
     SCAN_POINTS_AT_MOST,
     SCAN_POINTS_PER_DECADE,
 )
-from metaanalysis.many.lanes import WIDTH, Flags, Lanes, any_of, beside, load, same, size, square_root, store, where
+from metaanalysis.many.lanes import (
+    WIDTH,
+    Flags,
+    Lanes,
+    any_of,
+    beside,
+    load,
+    same,
+    size,
+    square_root,
+    store,
+    unit_of,
+    where,
+)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -64,10 +77,10 @@ LONGEST = 4_096
 # and then the studies, three rows each.
 (
     TOTAL, SHIFT, SUM_Q, YPPY, YPPPY, CROSS, TRACE, TRACE2, TRACE_OF_P, MEAN_WEIGHT, SPREAD_OF_WEIGHTS,
-    BASE, COUNT, FOUND, GOAL, FAR, TRACE_AT_ZERO,
+    BASE, UNIT, COUNT, FOUND, GOAL, FAR, TRACE_AT_ZERO,
     PHASE, AT, LOW, HIGH, LAST, STEPS, BEFORE, BEFORE_GAP, BEFORE_RUN, ROOT_AT, ROOT_A, ROOT_H, ROOT_SLOPE,
     EFFECTS, VARIANCES, WEIGHTS,
-) = (WIDTH * row for row in range(33))  # fmt: skip
+) = (WIDTH * row for row in range(34))  # fmt: skip
 STUDY = 3 * WIDTH
 
 # Phases of a lane: nothing to climb; the maximum is climbed to, and then to be shown to be the only one, or not; 0, the maximum,
@@ -99,7 +112,10 @@ BEYOND = 0.25
 
 @compiled
 def lay(y: FloatArray, v: FloatArray, start: IntArray, k: int, block: FloatArray) -> None:
-    """Put groups into lanes, the most precise study of each first, and effects relative to its own."""
+    """Put groups into lanes, the most precise study of each first, and effects relative to its own.
+
+    All are in units of a power of two in which its variance is about 1, so that no power of a weight overflows.
+    """
     low, base = beside(v, start, 0), beside(y, start, 0)
     whole = low
     for i in range(1, k):
@@ -116,8 +132,11 @@ def lay(y: FloatArray, v: FloatArray, start: IntArray, k: int, block: FloatArray
     store(block, COUNT, float(k))
     if any_of(whole == np.inf):
         left_out(k, block)
+    unit = unit_of(low)
+    store(block, UNIT, unit)
     for i in range(k):
-        store(block, EFFECTS + i * STUDY, load(block, EFFECTS + i * STUDY) - base)
+        store(block, EFFECTS + i * STUDY, (load(block, EFFECTS + i * STUDY) - base) * unit)
+        store(block, VARIANCES + i * STUDY, load(block, VARIANCES + i * STUDY) * unit * unit)
 
 
 @compiled
@@ -171,12 +190,11 @@ def trace_p(first: Lanes, total: Lanes, rest: Lanes, w2: Lanes) -> Lanes:
 
 
 @compiled
-def trace_pp(first: Lanes, total: Lanes, rest: Lanes, w2: Lanes, w3: Lanes, w4: Lanes) -> Lanes:
+def trace_pp(first: Lanes, total: Lanes, rest: Lanes, w2: Lanes, w3: Lanes) -> Lanes:
     """Tr PP of the mean."""
     over = 1.0 / total
-    anchor = first * rest * over
-    diagonal = anchor * anchor + w2 + over * (over * w4 - 2.0 * w3)
-    return diagonal + (2.0 * first * first * w2 + where(w2 * w2 > w4, w2 * w2 - w4, 0.0)) * over * over
+    anchor, squares = first * rest * over, w2 * over
+    return anchor * anchor + (w2 - 2.0 * over * w3) + squares * (2.0 * first * first * over + squares)
 
 
 @compiled
@@ -188,7 +206,7 @@ def all_moments(k: int, restricted: bool, block: FloatArray) -> None:
     u = first * r
     q, yppy, cross = u * r, u * u, first * u
     ypppy = cross * u
-    rest = w2 = w3 = w4 = same(0.0)
+    rest = w2 = w3 = same(0.0)
     for i in range(1, k):
         w, r = load(block, WEIGHTS + i * STUDY), load(block, EFFECTS + i * STUDY) - shift
         u, squared = w * r, w * w
@@ -200,7 +218,6 @@ def all_moments(k: int, restricted: bool, block: FloatArray) -> None:
         rest += w
         w2 += squared
         w3 += w * squared
-        w4 += squared * squared
     store(block, SUM_Q, q)
     store(block, YPPY, yppy)
     # This difference may cancel; it sets the length of a step and never a solution, and CROSS remembers its size.
@@ -210,7 +227,7 @@ def all_moments(k: int, restricted: bool, block: FloatArray) -> None:
     store(block, TRACE_OF_P, trace)
     if restricted:
         store(block, TRACE, trace)
-        store(block, TRACE2, trace_pp(first, total, rest, w2, w3, w4))
+        store(block, TRACE2, trace_pp(first, total, rest, w2, w3))
     else:
         store(block, TRACE, total)
         store(block, TRACE2, first * first + w2)
@@ -595,9 +612,10 @@ def write(method: int, found: Lanes, block: FloatArray, at: int, answers: FloatA
     bad = (q - q != 0.0) & (count > 0.0)
     store(answers, STATUS * row + at, where(bad, NOT_FINITE, code))
     nothing = where(bad, np.nan, 0.0) if method != COMMON else same(0.0)
-    store(answers, TAU2 * row + at, nothing + where(code == TOO_FEW_STUDIES, np.nan, found))
-    store(answers, ESTIMATE * row + at, nothing + (load(block, BASE) + load(block, SHIFT)))
-    store(answers, TOTAL_WEIGHT * row + at, nothing + load(block, TOTAL))
+    unit = load(block, UNIT)
+    store(answers, TAU2 * row + at, nothing + where(code == TOO_FEW_STUDIES, np.nan, found / unit / unit))
+    store(answers, ESTIMATE * row + at, nothing + (load(block, BASE) + load(block, SHIFT) / unit))
+    store(answers, TOTAL_WEIGHT * row + at, nothing + load(block, TOTAL) * unit * unit)
     store(answers, RESIDUAL * row + at, nothing + load(block, SUM_Q))
 
 
@@ -606,9 +624,11 @@ def write_spread(k: int, block: FloatArray, at: int, answers: FloatArray, row: i
     """The same of what Kenward and Roger's interval is made of."""
     all_moments(k, True, block)
     spread_of_weights(k, block)
-    store(answers, SPREAD * row + at, load(block, SPREAD_OF_WEIGHTS))
-    store(answers, INFORMATION * row + at, 0.5 * load(block, TRACE2))
-    store(answers, SQUARES * row + at, load(block, MEAN_WEIGHT) * load(block, TOTAL))
+    unit = load(block, UNIT)
+    square = unit * unit
+    store(answers, SPREAD * row + at, load(block, SPREAD_OF_WEIGHTS) * square * square)
+    store(answers, INFORMATION * row + at, 0.5 * load(block, TRACE2) * square * square)
+    store(answers, SQUARES * row + at, load(block, MEAN_WEIGHT) * load(block, TOTAL) * square * square)
 
 
 @compiled
@@ -736,7 +756,7 @@ def pool_groups(
                 few_moments(k, here)
             store(answers, K * row + at, load(here, COUNT))
             store(answers, Q * row + at, load(here, SUM_Q))
-            store(answers, TRACE_P * row + at, load(here, TRACE_OF_P))
+            store(answers, TRACE_P * row + at, load(here, TRACE_OF_P) * load(here, UNIT) * load(here, UNIT))
             store(answers, ITERATIONS * row + at, 0.0)
             found = same(np.nan) if method == COMMON else same(0.0)
             if method == DERSIMONIAN_LAIRD:

@@ -260,6 +260,26 @@ def beside(typing: Any, array: Any, starts: Any, further: Any) -> Any:  # noqa: 
     return LANES(array, starts, types.intp), generate
 
 
+@intrinsic
+def unit_of(typing: Any, a: Any) -> Any:  # noqa: ARG001
+    """A power of two in each lane, about the square root of 1 / a for a > 0."""
+    if a != LANES:
+        return None
+    whole = ir.VectorType(ir.IntType(64), WIDTH)
+
+    def constant(value: int) -> Any:
+        return ir.Constant(whole, [value] * WIDTH)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        # The exponent of a double is in its bits 52 to 62, 1023 for the number 1.
+        bits = builder.bitcast(arguments[0], whole)
+        exponent = builder.sub(builder.and_(builder.lshr(bits, constant(52)), constant(2047)), constant(1023))
+        half = builder.ashr(exponent, constant(1))
+        return builder.bitcast(builder.shl(builder.sub(constant(1023), half), constant(52)), DOUBLES)
+
+    return LANES(a), generate
+
+
 def by_llvm(name: str) -> Any:
     """A function of lanes that the compiler has."""
 
