@@ -22,6 +22,8 @@ from metaanalysis.options import PoolOptions
 MOMENTS, GENERALISED_Q, LIKELIHOOD = ("DL",), ("PM", "EB", "PMM"), ("ML", "REML")
 # One task of a thread: few enough that its studies and answers stay in cache, many enough that calls cost little.
 TASK_GROUPS, TASK_ROWS = 8_192, 65_536
+# Fewer rows than so many are not worth another thread; and no task is smaller for the sake of an even load.
+THREAD_ROWS, TASK_ROWS_AT_LEAST = 262_144, 16_384
 
 
 def supports(options: PoolOptions, columns: frozenset[str]) -> bool:
@@ -103,11 +105,13 @@ def goals(options: PoolOptions, longest: int) -> FloatArray:
     return np.asarray(2.0 * special.gammaincinv(np.where(df > 0, df, 1.0) / 2.0, 0.5))
 
 
-def tasks(offsets: IntArray) -> Iterator[tuple[int, int]]:
-    """Runs of groups of about as many rows."""
+def tasks(offsets: IntArray, workers: int = 1) -> Iterator[tuple[int, int]]:
+    """Runs of groups of about as many rows: two for each thread, if they are enough."""
     first, groups = 0, offsets.size - 1
+    even = (int(offsets[-1]) + 2 * workers - 1) // (2 * workers)
+    rows = TASK_ROWS if workers == 1 else min(TASK_ROWS, max(TASK_ROWS_AT_LEAST, even))
     while first < groups:
-        last = int(np.searchsorted(offsets, offsets[first] + TASK_ROWS, side="right")) - 1
+        last = int(np.searchsorted(offsets, offsets[first] + rows, side="right")) - 1
         last = min(max(last, first + 1), first + TASK_GROUPS, groups)
         yield first, last
         first = last
@@ -115,7 +119,8 @@ def tasks(offsets: IntArray) -> Iterator[tuple[int, int]]:
 
 def run(task: Callable[[int, int], None], offsets: IntArray, workers: int) -> None:
     """Do all tasks, in threads where there are several of both."""
-    parts = list(tasks(offsets))
+    workers = min(workers, int(offsets[-1]) // THREAD_ROWS + 1)
+    parts = list(tasks(offsets, workers))
     if workers <= 1 or len(parts) <= 1:
         for first, last in parts:
             task(first, last)
