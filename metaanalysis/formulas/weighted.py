@@ -26,9 +26,9 @@ class WeightedFit(NamedTuple):
 
 def inverse_variance_weights(v: FloatArray, tau2: FloatArray | float = 0.0) -> FloatArray:
     """W = 1 / (v + tau2); 0 for an infinite variance. v: (..., k); tau2: (...)."""
-    if isinstance(tau2, float):
-        return 1.0 / v if tau2 == 0.0 else 1.0 / (v + tau2)
-    w = v + tau2[..., np.newaxis]
+    if isinstance(tau2, float | int):
+        return 1.0 / (v + tau2) if tau2 else 1.0 / v
+    w = v + np.asarray(tau2, dtype=np.float64)[..., np.newaxis]
     # (np.reciprocal takes twice the time of a division.)
     return np.divide(1.0, w, out=w)
 

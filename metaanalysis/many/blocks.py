@@ -13,16 +13,15 @@ from metaanalysis.formulas.arrays import FloatArray, IntArray
 
 # Elements (groups times studies) of one block. Threads wait for each other between NumPy's calls, some tens of microseconds
 # each time, and the larger the blocks the fewer calls there are: two threads took 700 ms for a million groups of 10 by REML
-# with 131,072, 450 with 524,288; beyond that the memory's slowness takes more than it saves.
+# with 131,072, 450 with 524,288; larger ones gained nothing. A thread's temporaries are about ten arrays of a block.
 ELEMENTS = 524_288
 # The largest piece of memory, in bytes, that raises what the GNU C library keeps of memory that was given back.
 KEPT = 31 * 2**20
 # No block is smaller for the sake of an even load: so many, if the data suffice, for each thread.
 ELEMENTS_AT_LEAST, BLOCKS_A_THREAD = 65_536, 4
-# A size of group with fewer elements than this is put together with the next larger ones, filled up by studies of infinite
-# variance, which carry no weight; but never to more than twice its length.
-FEW_ELEMENTS = 8_192
-LONGEST = 2.0
+# Groups of several sizes share a block, filled up by studies of infinite variance, which carry no weight, as long as no more
+# than so many elements are filled up in all: they cost less than NumPy's calls for one more block, 0.3 to 1.3 ms.
+FILLED_AT_MOST = 8_192
 
 
 class Block(NamedTuple):
@@ -37,7 +36,9 @@ class Block(NamedTuple):
 BlockFunction: TypeAlias = Callable[[Block], Mapping[str, FloatArray | IntArray]]
 
 
-def size_classes(sizes: IntArray, fill: bool, few: int = FEW_ELEMENTS) -> Iterator[tuple[int, IntArray | range]]:
+def size_classes(
+    sizes: IntArray, fill: bool, filled_at_most: int = FILLED_AT_MOST
+) -> Iterator[tuple[int, IntArray | range]]:
     """A length, and the groups that are brought to it; groups without a study are left out."""
     top = int(sizes.max(initial=0))
     if top and int(sizes.min()) == top:
@@ -48,21 +49,19 @@ def size_classes(sizes: IntArray, fill: bool, few: int = FEW_ELEMENTS) -> Iterat
     order = np.argsort(small, kind="stable")
     in_order = sizes[order]
     ends = [*np.flatnonzero(np.diff(in_order)) + 1, in_order.size]
-    last, length, waiting = in_order.size, 0, 0
-    # From the largest groups to the smallest: who waits is taken along by the next smaller size, if that is not too small.
+    last, length, filled = in_order.size, 0, 0
+    # From the largest groups to the smallest: the next smaller size joins, if that fills not too much up.
     for begin, end in zip(reversed([0, *ends[:-1]]), reversed(ends), strict=True):
         size = int(in_order[begin]) if end > begin else 0
-        elements = (end - begin) * size
-        if waiting and not (fill and size and waiting < few and elements < few and length <= LONGEST * size):
+        filled += (length - size) * (end - begin)
+        if end < last and not (fill and size and filled <= filled_at_most):
             yield length, order[end:last]
-            last, waiting = end, 0
+            last = end
         if size == 0:
             return
-        if not waiting:
-            length = size
-        waiting += (end - begin) * length
-    if waiting:
-        yield length, order[:last]
+        if end == last:
+            length, filled = size, 0
+    yield length, order[:last]
 
 
 def gathered(arrays: Mapping[str, FloatArray], offsets: IntArray, groups: IntArray, length: int) -> Block:
@@ -160,11 +159,11 @@ def over_blocks(
         return groups.size * length if block.k.ndim == 0 else int(block.k.sum())
 
     even = int(offsets[-1]) // (workers * (1 if search else BLOCKS_A_THREAD)) + 1
-    few, least = (ELEMENTS_AT_LEAST, FEW_ELEMENTS) if search else (FEW_ELEMENTS, ELEMENTS_AT_LEAST)
+    filled, least = (ELEMENTS_AT_LEAST, FILLED_AT_MOST) if search else (FILLED_AT_MOST, ELEMENTS_AT_LEAST)
     elements = min(ELEMENTS, max(least, even))
     parts = [
         (length, groups[first : first + step])
-        for length, groups in size_classes(np.diff(offsets), fill, few)
+        for length, groups in size_classes(np.diff(offsets), fill, filled)
         for step in (max(1, elements // length),)
         for first in range(0, len(groups), step)
     ]
