@@ -510,6 +510,37 @@ def test_a_run_with_other_options_starts_anew_when_told(tmp_path: Path) -> None:
     assert_as_in_memory(target, studies(), tau2="PM")
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.usefixtures("small_parts")
+def test_what_was_divided_is_divided_anew_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restarted: bool
+) -> None:
+    table = shuffled(studies())
+    source, target = written(table, tmp_path / "in.parquet"), tmp_path / "out.parquet"
+    (tmp_path / "boot").write_text("the first start")
+    monkeypatch.setattr(parquet_work, "BOOT", tmp_path / "boot")
+
+    def full(*given: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(partition, "write_arrow", full)
+        with pytest.raises(OSError, match="is full"):
+            ma.pool_parquet(source, target, by="snp", columns=COLUMNS)
+    split_files = sorted((tmp_path / "out.parquet.parts").glob("*/split-*.arrow"))
+    assert len(split_files) == 6
+    if restarted:
+        # What a power cut may leave of a file that was not on the disk yet.
+        split_files[3].write_bytes(bytes(split_files[3].stat().st_size))
+        (tmp_path / "boot").write_text("another start")
+    divided: list[int] = []
+    real = parquet_tasks.split_span
+    monkeypatch.setattr(parquet_tasks, "split_span", lambda *given: divided.append(given[2]) or real(*given))
+    ma.pool_parquet(source, target, by="snp", columns=COLUMNS)
+    assert sorted(divided) == (list(range(6)) if restarted else [])
+    assert_as_in_memory(target, table)
+
+
 def test_two_runs_of_one_target_do_not_mix(tmp_path: Path) -> None:
     source, target = written(studies(), tmp_path / "in.parquet"), tmp_path / "out.parquet"
     with (

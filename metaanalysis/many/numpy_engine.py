@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -86,8 +87,9 @@ def searched(
 def no_answers(ragged: Ragged, names: frozenset[str]) -> dict[str, FloatArray | IntArray]:
     """Where answers go: those of groups without a study are there, all others are yet to be written, by the threads."""
     groups = ragged.offsets.size - 1
-    into: dict[str, FloatArray | IntArray] = {name: np.empty(groups) for name in sorted(names)}
-    into |= {name: np.empty(groups, dtype=np.intp) for name in ("status", "iterations")}
+    # One piece of memory for all: fresh memory is handed out, and cleared, by large pages where it is long enough.
+    into: dict[str, Any] = dict(zip(sorted(names), np.empty((len(names), groups)), strict=True))
+    into |= {name: np.empty(groups, dtype=np.int16) for name in ("status", "iterations")}
     nothing = np.flatnonzero(ragged.offsets[1:] == ragged.offsets[:-1])
     for name, values in into.items():
         values[nothing] = {"status": int(Status.TOO_FEW_STUDIES), "iterations": 0}.get(name, np.nan)

@@ -27,7 +27,7 @@ from metaanalysis.many.parquet_target import (
     target_schema,
 )
 from metaanalysis.many.parquet_tasks import Task, run_task
-from metaanalysis.many.parquet_work import HALF_WRITTEN, Plan, Work, check_same, settle
+from metaanalysis.many.parquet_work import HALF_WRITTEN, Plan, Work, boot, check_same, settle
 from metaanalysis.many.partition import partitions_for
 from metaanalysis.options import PoolOptions
 
@@ -72,6 +72,7 @@ def first_plan(
         any_order=is_sorted is True,
         budget=memory_in_bytes(memory_limit) // at_once,
         at_once=at_once,
+        boot=boot(),
     )
     plan = replace(plan, result=schema_text(first_result(plan, tuple(options.items())).schema))
     return with_partitions(plan) if is_sorted is False or (is_sorted is None and overlap(source, by[0])) else plan
@@ -188,8 +189,11 @@ def taken_up(work: Work, plan: Plan, asked: Mapping[str, str], *, resume: bool) 
         check_same(work, asked)
         work = work.kept()
         work.sweep()
+        before = work.plan()
+        if before.boot not in ("", plan.boot):
+            work.forget_split_files()
         # The parts stay as they were divided; memory and threads are those of now.
-        plan = replace(work.plan(), budget=plan.budget, at_once=plan.at_once)
+        plan = replace(before, budget=plan.budget, at_once=plan.at_once, boot=plan.boot)
         work.note(asked, plan)
         return work, plan
     return work.begin(asked, plan), plan

@@ -25,6 +25,7 @@ MANIFEST = "manifest.json"
 HALF_WRITTEN = ".half"
 LOCK = "lock"
 RUN = "run-"
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -35,7 +36,7 @@ class Plan:
     by: the columns of the key; data: those of the numbers; spans: from which stretch to which (that one excluded) a task goes;
     partitions: how many parts the keys are divided among, 0 where sorted files are streamed; any_order: whether groups may stand
     in any order there; budget: bytes that a task may take, of which so many run at once in this process; result: the Arrow
-    schema of the parts, as text.
+    schema of the parts, as text; boot: which start of the machine the run was begun in, empty where it does not say.
     """
 
     source: Source
@@ -47,6 +48,7 @@ class Plan:
     budget: int
     at_once: int = 1
     result: str = ""
+    boot: str = ""
 
     @property
     def result_schema(self) -> pa.Schema:
@@ -203,14 +205,23 @@ def check_same(work: Work, asked: Mapping[str, str]) -> None:
         )
 
 
+def boot() -> str:
+    """Which start of this machine it is; empty where it does not say."""
+    try:
+        return BOOT.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
 @contextmanager
-def atomically(path: Path) -> Iterator[Path]:
-    """A name to write under; the file gets its own name once it is whole and on the disk."""
+def atomically(path: Path, *, settled: bool = True) -> Iterator[Path]:
+    """A name to write under; the file gets its own name once it is whole and, unless it may go with a power cut, on the disk."""
     half = path.with_name(f"{path.name}.{uuid.uuid4().hex}{HALF_WRITTEN}")
     try:
         yield half
-        with half.open("rb+") as written:
-            os.fsync(written.fileno())
+        if settled:
+            with half.open("rb+") as written:
+                os.fsync(written.fileno())
         os.replace(half, path)
     finally:
         with suppress(OSError):

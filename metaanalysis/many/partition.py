@@ -25,7 +25,7 @@ from metaanalysis.many.parquet_groups import (
     unused,
 )
 from metaanalysis.many.parquet_keys import hashes, key_at, numbered
-from metaanalysis.many.parquet_work import Plan, Work, atomically, write_arrow
+from metaanalysis.many.parquet_work import Plan, Work, atomically, boot, write_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,7 +60,9 @@ def split_span(work: Work, plan: Plan, number: int) -> None:
     """
     import pyarrow as pa
 
-    with atomically(work.split_file(number)) as half, pa.OSFile(str(half), "wb") as sink:
+    # As long as the machine runs, what was written is there; after a restart the run divides anew (`taken_up`).
+    lasting = plan.boot == "" or plan.boot != boot()
+    with atomically(work.split_file(number), settled=lasting) as half, pa.OSFile(str(half), "wb") as sink:
         with pa.ipc.new_stream(sink, split_schema(plan)) as writer:
             # Arrow writes the schema with the first batch: before it, so that every piece begins where another ends.
             writer.write_batch(pa.RecordBatch.from_pylist([], schema=split_schema(plan)))
