@@ -632,8 +632,8 @@ def write_spread(k: int, block: FloatArray, at: int, answers: FloatArray, row: i
 
 
 @compiled
-def by_size(offsets: IntArray, first: int, last: int) -> tuple[IntArray, IntArray]:
-    """The groups first to last in the order of their sizes, and where each size ends in it; without those that are too long."""
+def by_size(offsets: IntArray, first: int, last: int) -> tuple[IntArray, IntArray, int]:
+    """The groups first to last by their sizes, without those that are too long; where each size ends in it; and the longest."""
     longest, shortest = 0, offsets[first + 1] - offsets[first]
     for group in range(first, last):
         k = offsets[group + 1] - offsets[group]
@@ -641,7 +641,7 @@ def by_size(offsets: IntArray, first: int, last: int) -> tuple[IntArray, IntArra
     ends = np.zeros(min(longest, LONGEST) + 1, dtype=np.intp)
     if shortest == longest and longest <= LONGEST:
         ends[longest] = last - first
-        return np.arange(last - first), ends
+        return np.arange(last - first), ends, longest
     for group in range(first, last):
         k = offsets[group + 1] - offsets[group]
         if k <= LONGEST:
@@ -655,7 +655,7 @@ def by_size(offsets: IntArray, first: int, last: int) -> tuple[IntArray, IntArra
         if k <= LONGEST:
             order[ends[k]] = group - first
             ends[k] += 1
-    return order, ends
+    return order, ends, longest
 
 
 @compiled
@@ -719,20 +719,18 @@ def read_ahead(y: FloatArray, v: FloatArray, first: int, last: int) -> float:
     return unused
 
 
-@compiled_door
-def pool_groups(
+@compiled
+def pool_part(
     y: FloatArray, v: FloatArray, offsets: IntArray, first: int, last: int, method: int, scan: bool, residuals: bool,
-    spreads: bool, targets: FloatArray, answers: FloatArray,
-) -> None:  # fmt: skip
-    """Pool the groups first to last (that one excluded).
+    spreads: bool, targets: FloatArray, answers: FloatArray, row: int,
+) -> int:  # fmt: skip
+    """Pool the groups first to last (that one excluded), whose answers begin where `answers` does; `row` is as long as a row.
 
-    answers: ROWS times (groups + WIDTH) numbers, of which the first groups of each of the first ANSWERS rows are written. Groups
-    of more than LONGEST studies are left as they are. targets: by number of studies, what Q(tau2) is to be equal to, for
-    GENERALISED_Q.
+    Returns the number of studies of the longest.
     """
-    order, ends = by_size(offsets, first, last)
+    order, ends, longest = by_size(offsets, first, last)
     in_order = ends.size > 1 and ends[-2] == 0 and order.size == last - first
-    row, climbs = last - first + WIDTH, method >= GENERALISED_Q
+    climbs = method >= GENERALISED_Q
     here, climbing = np.zeros(EFFECTS + ends.size * STUDY), np.zeros(EFFECTS + ends.size * STUDY)
     start, flags = np.empty(WIDTH, dtype=np.intp), np.empty(WIDTH)
     waiting, who, waits = np.empty(2 * WIDTH, dtype=np.intp), np.empty(WIDTH, dtype=np.intp), 0
@@ -782,7 +780,7 @@ def pool_groups(
                     waiting[lane] = waiting[m + lane]
                 waits -= m
     if in_order:
-        return
+        return longest
     # The answers were laid down by size.
     unsorted = np.empty(order.size)
     for one in range(ANSWERS):
@@ -792,3 +790,26 @@ def pool_groups(
             unsorted[at] = answers[one * row + at]
         for at in range(order.size):
             answers[one * row + order[at]] = unsorted[at]
+    return longest
+
+
+@compiled_door
+def pool_groups(
+    y: FloatArray, v: FloatArray, offsets: IntArray, edges: IntArray, method: int, scan: bool, residuals: bool, spreads: bool,
+    targets: FloatArray, answers: FloatArray,
+) -> int:  # fmt: skip
+    """Pool the groups edges[0] to edges[-1] (that one excluded), those between two edges together.
+
+    Returns the number of studies of the longest.
+
+    answers: ROWS times (groups + WIDTH) numbers, of which the first groups of each of the first ANSWERS rows are written. Groups
+    of more than LONGEST studies are left as they are. targets: by number of studies, what Q(tau2) is to be equal to, for
+    GENERALISED_Q.
+    """
+    row, longest = edges[-1] - edges[0] + WIDTH, 0
+    for part in range(edges.size - 1):
+        first, last = edges[part], edges[part + 1]
+        own = answers[first - edges[0] :]
+        of_part = pool_part(y, v, offsets, first, last, method, scan, residuals, spreads, targets, own, row)
+        longest = max(longest, of_part)
+    return longest

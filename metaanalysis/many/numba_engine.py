@@ -20,8 +20,9 @@ from metaanalysis.options import PoolOptions
 
 # The estimators that have a kernel.
 MOMENTS, GENERALISED_Q, LIKELIHOOD = ("DL",), ("PM", "EB", "PMM"), ("ML", "REML")
-# One task of a thread: few enough that its studies and answers stay in cache, many enough that calls cost little.
-TASK_GROUPS, TASK_ROWS = 8_192, 65_536
+# Groups that a kernel takes together: few enough that their studies and answers stay in cache. And those of one call: so many
+# that threads seldom wait for each other between NumPy's calls.
+TASK_GROUPS, TASK_ROWS, CALL_GROUPS = 8_192, 65_536, 65_536
 # Fewer rows than so many are not worth another thread; and no task is smaller for the sake of an even load.
 THREAD_ROWS, TASK_ROWS_AT_LEAST = 262_144, 16_384
 
@@ -50,27 +51,25 @@ def compute(
     into: dict[str, FloatArray] = dict(zip(sorted(columns), np.empty((len(columns), groups)), strict=True))
     status, steps = np.empty(groups, dtype=np.int16), np.empty(groups, dtype=np.int16)
     method = method_code(options)
-    longest = int(ragged.sizes.max(initial=0))
-    targets = goals(options, min(longest, kernels.LONGEST)) if method == kernels.GENERALISED_Q else np.empty(0)
+    targets = goals(options, kernels.LONGEST) if method == kernels.GENERALISED_Q else np.empty(0)
     intervals = {options.ci, options.prediction if options.model == "random" else None}
     residuals, spreads = not intervals.isdisjoint(OF_RESIDUALS), "kenward-roger" in intervals
     y, v = np.ascontiguousarray(ragged.y), np.ascontiguousarray(ragged.v)
     offsets = np.ascontiguousarray(ragged.offsets, dtype=np.intp)
 
-    own = threading.local()
+    own, longest = threading.local(), [0]
 
-    def task(first: int, last: int) -> None:
-        part = slice(first, last)
+    def task(edges: IntArray) -> None:
+        n, part = int(edges[-1] - edges[0]), slice(int(edges[0]), int(edges[-1]))
         # Each thread writes its answers where it wrote those of its last task: fresh memory took as long as the kernel.
-        if not hasattr(own, "answers"):
-            own.answers = np.empty(kernels.ROWS * (min(groups, TASK_GROUPS) + WIDTH))
-        answers = own.answers[: kernels.ROWS * (last - first + WIDTH)]
-        kernels.pool_groups(
-            y, v, offsets, first, last, method, starts == "scan", residuals, spreads, targets, answers
-        )  # fmt: skip
+        if not hasattr(own, "answers") or own.answers.size < kernels.ROWS * (n + WIDTH):
+            own.answers = np.empty(kernels.ROWS * (n + WIDTH))
+        answers = own.answers[: kernels.ROWS * (n + WIDTH)]
+        scan = starts == "scan"
+        longest.append(kernels.pool_groups(y, v, offsets, edges, method, scan, residuals, spreads, targets, answers))
         # Division by zero is NaN or infinity here, as in `pool`; each thread has a state of its own.
         with np.errstate(all="ignore"):
-            rows = answers.reshape(kernels.ROWS, -1)[:, : last - first]
+            rows = answers.reshape(kernels.ROWS, -1)[:, :n]
             for name, values in columns_of(Sums(*rows[: kernels.STATUS]), options, columns).items():
                 into[name][part] = values
             status[part], steps[part] = rows[kernels.STATUS], rows[kernels.ITERATIONS]
@@ -78,7 +77,7 @@ def compute(
     run(task, offsets, workers)
     answer: dict[str, Any] = {**into, "status": status, "iterations": steps}
     # Long groups fill the processor's vectors by themselves: they are NumPy's.
-    if longest > kernels.LONGEST:
+    if max(longest) > kernels.LONGEST:
         long = np.flatnonzero(ragged.sizes > kernels.LONGEST)
         for name, values in numpy_engine.compute(some_groups(ragged, long), options, columns, starts=starts).items():
             answer[name][long] = values
@@ -105,29 +104,32 @@ def goals(options: PoolOptions, longest: int) -> FloatArray:
     return np.asarray(2.0 * special.gammaincinv(np.where(df > 0, df, 1.0) / 2.0, 0.5))
 
 
-def tasks(offsets: IntArray, workers: int = 1) -> Iterator[tuple[int, int]]:
-    """Runs of groups of about as many rows: two for each thread, if they are enough."""
-    first, groups = 0, offsets.size - 1
-    even = (int(offsets[-1]) + 2 * workers - 1) // (2 * workers)
-    rows = TASK_ROWS if workers == 1 else min(TASK_ROWS, max(TASK_ROWS_AT_LEAST, even))
+def tasks(offsets: IntArray, workers: int = 1) -> Iterator[IntArray]:
+    """Edges between runs of groups of about as many rows, for each call of the kernels: two calls a thread, if they are enough."""
+    groups, first = offsets.size - 1, 0
+    share = -(-groups // (2 * workers))
+    rows = TASK_ROWS if workers == 1 else min(TASK_ROWS, max(TASK_ROWS_AT_LEAST, int(offsets[-1]) // (2 * workers)))
+    edges = [0]
     while first < groups:
         last = int(np.searchsorted(offsets, offsets[first] + rows, side="right")) - 1
-        last = min(max(last, first + 1), first + TASK_GROUPS, groups)
-        yield first, last
-        first = last
+        first = min(max(last, first + 1), first + TASK_GROUPS, groups)
+        edges.append(first)
+        if first == groups or first - edges[0] >= min(share, CALL_GROUPS):
+            yield np.array(edges, dtype=np.intp)
+            edges = [first]
 
 
-def run(task: Callable[[int, int], None], offsets: IntArray, workers: int) -> None:
+def run(task: Callable[[IntArray], None], offsets: IntArray, workers: int) -> None:
     """Do all tasks, in threads where there are several of both."""
     workers = min(workers, int(offsets[-1]) // THREAD_ROWS + 1)
     parts = list(tasks(offsets, workers))
     if workers <= 1 or len(parts) <= 1:
-        for first, last in parts:
-            task(first, last)
+        for edges in parts:
+            task(edges)
         return
     threads = ThreadPoolExecutor(min(workers, len(parts)), thread_name_prefix="pool_many")
     try:
-        for future in [threads.submit(task, first, last) for first, last in parts]:
+        for future in [threads.submit(task, edges) for edges in parts]:
             future.result()
     finally:
         # An error, or the user's interruption, waits for the tasks at hand alone.
