@@ -784,7 +784,7 @@ def pool_part(
     # The answers were laid down by size.
     unsorted = np.empty(order.size)
     for one in range(ANSWERS):
-        if SPREAD <= one <= SQUARES and not spreads:
+        if (one == RESIDUAL and not residuals) or (SPREAD <= one <= SQUARES and not spreads):
             continue
         for at in range(order.size):
             unsorted[at] = answers[one * row + at]
