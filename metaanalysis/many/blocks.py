@@ -165,10 +165,12 @@ def over_blocks(
     even = int(offsets[-1]) // (workers * (1 if search else BLOCKS_A_THREAD)) + 1
     filled, least = (ELEMENTS_AT_LEAST, FILLED_AT_MOST) if search else (FILLED_AT_MOST, ELEMENTS_AT_LEAST)
     elements = min(ELEMENTS, max(least, even))
+    # Pieces of about one size: a small rest would cost as many calls as a whole block.
     parts = [
         (length, groups[first : first + step])
         for length, groups in size_classes(np.diff(offsets), fill, filled)
-        for step in (max(1, elements // length),)
+        for pieces in (max(1, round(len(groups) * length / elements)),)
+        for step in (-(-len(groups) // pieces),)
         for first in range(0, len(groups), step)
     ]
     keep_memory()
