@@ -330,9 +330,13 @@ def ratio_and_slope(m: Moments | ScoreMoments, restricted: bool) -> tuple[FloatA
 
 
 def step_by_two_tangents(before: Tangent, here: Tangent) -> FloatArray:
-    """The step from `here` to where a function is 0, by Hermite's interpolation: tau2 as a cubic in the function's value.
+    """The step from `here` to where a function g is 0: tau2 as the cubic in g through both values and slopes (Hermite),
 
-    NaN where that is not within a factor of four of Newton's step, by the tangent here alone, or where the function falls.
+        step = -g/g' + g^2 (bend - g_before twist)
+
+    with its divided differences of second and third order. All (n,), steps in units of tau2; NaN where that is not within a
+    factor of four of Newton's step, by the tangent here alone, or where the function falls.
+    Source: Traub (1964), inverse interpolation with derivatives.
     """
     g, rise = here.value, here.value - before.value
     newton = -g / here.slope

@@ -321,7 +321,8 @@ def step(method: int, block: FloatArray) -> Flags:
     """One step of every lane that climbs, kept inside its bracket; returns where it is the last.
 
     By the likelihood, g = tr P / y'PPy - 1 is to be 0, which grows nearly in a straight line: tau2 as a function of g is
-    interpolated through the last two points and slopes (Hermite), if that changes Newton's step by no more than half.
+    interpolated through the last two points and slopes, if that changes Newton's step by no more than half; the equation is
+    that of `formulas.tau2_iterative.step_by_two_tangents`, of the ratio itself instead of its square root.
     """
     at, last, yppy = load(block, AT), load(block, LAST), load(block, YPPY)
     smallest = load(block, VARIANCES)
