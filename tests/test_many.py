@@ -613,13 +613,32 @@ def test_classes_of_sizes_hold_each_group_once(fill):
     random = np.random.default_rng(8)
     for top, n in ((1, 5), (60, 500), (300, 200), (70_000, 3)):
         sizes = random.integers(0, top + 1, n)
-        classes = list(blocks.size_classes(sizes, fill))
-        assert_array_equal(
-            np.sort(np.concatenate([np.empty(0, dtype=int), *(groups for _, groups in classes)])), np.flatnonzero(sizes)
-        )
-        for length, groups in classes:
-            assert sizes[groups].max() == length
-            assert (length - sizes[groups]).sum() <= (blocks.FILLED_AT_MOST if fill else 0)
+        order, classes = blocks.size_classes(sizes, fill)
+        every = np.concatenate([np.empty(0, dtype=int), *(one.groups for one in classes)])
+        assert_array_equal(np.sort(every), np.flatnonzero(sizes))
+        for one in classes:
+            assert sizes[one.groups].max() == one.length
+            assert (one.length - sizes[one.groups]).sum() <= (blocks.FILLED_AT_MOST if fill else 0)
+            assert one.filled == bool((sizes[one.groups] < one.length).any())
+            assert_array_equal(order[one.first : one.first + one.groups.size], one.groups)
+            parts = list(blocks.pieces(one, 40))
+            assert_array_equal(np.concatenate([part.groups for part in parts]), one.groups)
+            assert all(order[part.first] == part.groups[0] for part in parts)
+
+
+def test_groups_without_a_study_keep_what_was_there():
+    sizes = np.tile([3, 0, 5, 2, 0, 4], 40)
+    offsets = np.append(0, np.cumsum(sizes))
+    rows = np.arange(offsets[-1], dtype=float)
+    into = {"first": np.full(sizes.size, -7.0), "never": np.arange(240.0)}
+
+    def first(block):
+        return {"first": block.arrays["y"][0]}
+
+    for workers in (1, 2):
+        blocks.over_blocks({"y": rows, "v": rows}, offsets, first, into, workers)
+        assert_array_equal(into["first"], np.where(sizes == 0, -7.0, offsets[:-1]))
+        assert_array_equal(into["never"], np.arange(240.0))
 
 
 def test_an_error_in_a_block_comes_out():

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from metaanalysis.formulas.arrays import FloatArray, IntArray
-from metaanalysis.formulas.moments import FewMoments, Moments, ScoreMoments, few_moments_of_mean, score_moments
+from metaanalysis.formulas.moments import (
+    FewMoments,
+    Moments,
+    QMoments,
+    ScoreMoments,
+    score_moments,
+    score_moments_of_mean,
+)
 from metaanalysis.formulas.weighted import anchored, inverse_variance_weights, lie_study_by_study, residual_df
+
+# Moments of the mean from (e, w), both (..., k) with the anchor first: as many of them as are wanted.
+MomentsOfMean: TypeAlias = Callable[[FloatArray, FloatArray], ScoreMoments | FewMoments | QMoments]
 
 
 class Problems(NamedTuple):
@@ -20,7 +30,7 @@ class Problems(NamedTuple):
     X: FloatArray | None
     lead: tuple[int, ...]
     df: FloatArray  # (n,): k - p
-    at_zero: Moments | ScoreMoments | FewMoments  # (n,) each: at tau2 = 0
+    at_zero: Moments | ScoreMoments | FewMoments | QMoments  # (n,) each: at tau2 = 0
     anchor: FloatArray | None = None  # (n,): the effect from which y are counted, for the mean
 
 
@@ -49,22 +59,24 @@ def laid_out(
     return y, v, X, lead, residual_df(v != np.inf, X), None
 
 
-def problems(y: FloatArray, v: FloatArray, X: FloatArray | None, likelihood: bool = True) -> Problems:
+def problems(
+    y: FloatArray, v: FloatArray, X: FloatArray | None, of_mean: MomentsOfMean = score_moments_of_mean
+) -> Problems:
     """The problems with their moments at tau2 = 0. y, v: (..., k); X: (..., k, p) or None.
 
-    likelihood: whether the moments are wanted that likelihoods alone take; without them it is quicker.
+    of_mean: computes the moments for the mean alone (see `tau2.moments_for`); the fewer, the quicker.
     """
     y, v, X, lead, df, anchor = laid_out(y, v, X)
     # A study that can't be computed with is found by the status of its problem.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        few = X is None and not likelihood
-        at_zero = few_moments_of_mean(y, inverse_variance_weights(v)) if few else score_moments(y, v, 0.0, X)
+        at_zero = score_moments(y, v, 0.0, X) if X is not None else of_mean(y, inverse_variance_weights(v))
         return Problems(y, v, X, lead, df, at_zero, anchor)
 
 
 def moments_at_zero(p: Problems) -> Moments | ScoreMoments:
     """The moments of likelihoods at tau2 = 0, whichever are known."""
-    return score_moments(p.y, p.v, 0.0, p.X) if isinstance(p.at_zero, FewMoments) else p.at_zero
+    at_zero = p.at_zero
+    return score_moments(p.y, p.v, 0.0, p.X) if isinstance(at_zero, FewMoments | QMoments) else at_zero
 
 
 def rows(a: FloatArray, index: IntArray) -> FloatArray:

@@ -87,44 +87,50 @@ def newton_in_bracket(
     solution, status = np.full(n, np.nan), np.full(n, int(Status.NOT_CONVERGED), dtype=np.intp)
     iterations = np.full(n, most, dtype=np.intp)
     active, x, before = np.arange(n), start, np.full(n, np.nan)
-    settled: BoolArray | None = None
+    unsettled: BoolArray | None = None
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for iteration in range(1, most + 1 if n else 0):
             value, proposal = step(x, active)
-            low, high = np.where(value > 0, x, low), np.where(value < 0, x, high)
+            rises = value > 0
+            low, high = np.where(rises, x, low), np.where(rises, high, x)
             target, size = x + proposal, np.abs(proposal)
             span = x + scale
-            room = tolerance * span
+            second = quadratic and iteration > 1
+            near = size <= (LAST_BUT_ONE if second else tolerance) * span
             inside = (target > low) & (target < high)
             if iteration > PATIENCE and iteration % 2 == 0:
                 inside &= np.isinf(high) | (size <= 0.5 * before)
-            bad = ~np.isfinite(value)
-            done = (size <= room) | (value == 0) | bad
-            if quadratic and iteration > 1:
-                done |= inside & (size <= np.minimum(LEAST_SHRINKING * before, LAST_BUT_ONE * span))
             outside = np.flatnonzero(~inside)
+            near[outside] = False
+            ended = np.flatnonzero(near)
+            if second and ended.size:
+                small, last = size[ended], before[ended]
+                ended = ended[(small <= LEAST_SHRINKING * last) | (small <= tolerance * span[ended])]
             if outside.size:
                 here, lower, upper = x[outside], low[outside], high[outside]
+                room, there = tolerance * span[outside], value[outside]
                 middle = 0.5 * (lower + upper)
                 middle = np.where(np.isfinite(middle), middle, 2.0 * here + scale[outside])
                 # A small step is accepted whatever the bracket says: rounding may put it a hair outside.
-                accepted = np.where(value[outside] == 0, here, np.clip(target[outside], lower, upper))
-                target[outside], size[outside] = np.where(done[outside], accepted, middle), np.nan
-                done[outside] |= (upper - lower) <= room[outside]
-            newly = np.flatnonzero(done if settled is None else done & ~settled)
+                accepted = np.where(there == 0, here, np.clip(target[outside], lower, upper))
+                done = (size[outside] <= room) | (there == 0) | ~np.isfinite(there)
+                target[outside], size[outside] = np.where(done, accepted, middle), np.nan
+                ended = np.concatenate([ended, outside[done | (upper - lower <= room)]])
+            newly = ended if unsettled is None else ended[unsettled[ended]]
             if newly.size:
                 at = active[newly]
                 solution[at], status[at], iterations[at] = target[newly], int(Status.CONVERGED), iteration
-                if bad.any():
-                    bad = at[bad[newly]]
-                    solution[bad], status[bad] = np.nan, int(Status.NOT_FINITE)
-                settled = done if settled is None else done | settled
-                more = np.flatnonzero(~settled)
+                bad = at[~np.isfinite(value[newly])]
+                solution[bad], status[bad] = np.nan, int(Status.NOT_FINITE)
+                if unsettled is None:
+                    unsettled = np.ones(active.size, dtype=np.bool_)
+                unsettled[newly] = False
+                more = np.flatnonzero(unsettled)
                 if not more.size:
                     break
                 # Fewer than half are worth a copy of their own.
                 if more.size <= active.size // 2:
-                    settled = None
+                    unsettled = None
                     active, target, size = active[more], target[more], size[more]
                     low, high, scale = low[more], high[more], scale[more]
             x, before = target, size

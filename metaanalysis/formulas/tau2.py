@@ -8,7 +8,8 @@ from typing import TypeAlias
 import numpy as np
 
 from metaanalysis.formulas.arrays import FloatArray
-from metaanalysis.formulas.problems import Problems
+from metaanalysis.formulas.moments import few_moments_of_mean, q_moments_of_mean, score_moments_of_mean
+from metaanalysis.formulas.problems import MomentsOfMean, Problems
 from metaanalysis.formulas.solve import Solution, Status
 from metaanalysis.formulas.tau2_iterative import (
     empirical_bayes,
@@ -60,6 +61,13 @@ FROM_COMMON_EFFECT = (
     empirical_bayes,
     median_unbiased_paule_mandel,
 )
+
+
+def moments_for(estimator: str | Tau2Function | None) -> MomentsOfMean:
+    """What `problems` is to compute for the mean: no more than Q, I2 and this estimator set out from."""
+    if estimator in ("REML", "ML"):
+        return score_moments_of_mean
+    return few_moments_of_mean if estimator in ("PM", "EB", "PMM") else q_moments_of_mean
 
 
 def estimate_tau2(

@@ -9,7 +9,7 @@ from scipy import special
 
 from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
 from metaanalysis.formulas.likelihood import log_likelihood
-from metaanalysis.formulas.moments import Moments, ScoreMoments, q_and_its_fall, score_moments
+from metaanalysis.formulas.moments import Moments, QMoments, ScoreMoments, q_and_its_fall, score_moments
 from metaanalysis.formulas.problems import Problems, gathered, moments_at_zero, problems, selection, those
 from metaanalysis.formulas.problems import flatten as flatten
 from metaanalysis.formulas.problems import take as take
@@ -74,7 +74,8 @@ def solve_generalised_q(
 
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             # Newton's step from 0 never goes too far; DerSimonian and Laird's estimate is often nearer.
-            start = np.fmax((m.q - c) / m.yppy * (m.q / c), (m.q - above.df) / m.trace_p)
+            fall = q_and_its_fall(above.y, above.v, 0.0, above.X)[1] if isinstance(m, QMoments) else m.yppy
+            start = np.fmax((m.q - c) / fall * (m.q / c), (m.q - above.df) / m.trace_p)
         low, high = np.zeros(todo.size), np.full(todo.size, np.inf)
         found = newton_in_bracket(step, start, low, high, typical_scale(above), quadratic=True)
         x[todo], status[todo], iterations[todo] = found
@@ -290,7 +291,7 @@ def climbed(p: Problems, restricted: bool, most: int) -> tuple[Solution, Moments
     known = np.arange(p.df.size)
 
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        before = Tangent(np.zeros(p.df.size), *ratio_and_slope(at_zero, restricted))
+        before = Tangent(np.zeros(p.df.size), *ratio_and_rise(at_zero, restricted))
         by_moments = (at_zero.q - p.df) / at_zero.trace_p
         high = upper_bound(p.y, p.v, p.X)
         start = np.where((by_moments > 0) & (by_moments < high), by_moments, 0.5 * high)
@@ -302,9 +303,9 @@ def climbed(p: Problems, restricted: bool, most: int) -> tuple[Solution, Moments
         seen.append((index, tau2, m))
         if index.size < known.size:
             before, known = Tangent(*(values[np.searchsorted(known, index)] for values in before)), index
-        here = Tangent(tau2, *ratio_and_slope(m, restricted))
-        proposal = step_by_two_tangents(before, here)
-        astray = np.flatnonzero(~np.isfinite(proposal))
+        here = Tangent(tau2, *ratio_and_rise(m, restricted))
+        proposal, good = step_by_two_tangents(before, here)
+        astray = np.flatnonzero(~good)
         if astray.size:
             proposal[astray] = score_and_step(moments_of(m, astray), restricted)[1]
         before = here
@@ -315,38 +316,38 @@ def climbed(p: Problems, restricted: bool, most: int) -> tuple[Solution, Moments
 
 
 class Tangent(NamedTuple):
-    """A function's value and slope at a tau2; (n,) each."""
+    """A function's value at a tau2, and how far tau2 goes for each unit that the function rises; (n,) each."""
 
     tau2: FloatArray
     value: FloatArray
-    slope: FloatArray
+    per_rise: FloatArray
 
 
-def ratio_and_slope(m: Moments | ScoreMoments, restricted: bool) -> tuple[FloatArray, FloatArray]:
-    """Sqrt(B/A) - 1, which is 0 where the score A - B is 0 and nearly straight in tau2, and its slope; see `score_and_step`."""
+def ratio_and_rise(m: Moments | ScoreMoments, restricted: bool) -> tuple[FloatArray, FloatArray]:
+    """Sqrt(B/A) - 1, which is 0 where the score A - B is 0 and nearly straight in tau2; and 1 / slope. See `score_and_step`."""
     trace, fall = traces(m, restricted)
     ratio = np.sqrt(trace / m.yppy)
-    return ratio - 1.0, ratio * (m.ypppy / m.yppy - 0.5 * (fall / trace))
+    return ratio - 1.0, 1.0 / (ratio * (m.ypppy / m.yppy - 0.5 * (fall / trace)))
 
 
-def step_by_two_tangents(before: Tangent, here: Tangent) -> FloatArray:
-    """The step from `here` to where a function g is 0: tau2 as the cubic in g through both values and slopes (Hermite),
+def step_by_two_tangents(before: Tangent, here: Tangent) -> tuple[FloatArray, BoolArray]:
+    """The step from `here` to where a function g is 0: tau2 as the cubic in g through both values and slopes (Hermite).
 
-        step = -g/g' + g^2 (bend - g_before twist)
+    With r = 1/g' and c the chord's, u = g / (g - g_before),
 
-    with its divided differences of second and third order. All (n,), steps in units of tau2; NaN where that is not within a
-    factor of four of Newton's step, by the tangent here alone, or where the function falls.
-    Source: Traub (1964), inverse interpolation with derivatives.
+        step = g (u [r - c - (u - 1) (r + r_before - 2 c)] - r)
+
+    All (n,), steps in units of tau2. And whether it may be taken: it is within a factor of four of Newton's step, -g r, by the
+    tangent here alone, and the function rises. Source: Traub (1964), inverse interpolation with derivatives.
     """
-    g, rise = here.value, here.value - before.value
-    newton = -g / here.slope
+    g, r = here.value, here.per_rise
+    rise = g - before.value
     chord = (here.tau2 - before.tau2) / rise
-    # Divided differences, of second and third order.
-    bend = (1.0 / here.slope - chord) / rise
-    twist = (bend - (chord - 1.0 / before.slope) / rise) / rise
-    step = newton + g * g * (bend - before.value * twist)
-    share = step / newton
-    return np.where((share > 0.25) & (share < 4.0) & (here.slope > 0), step, np.nan)
+    u = g / rise
+    over_here = r - chord
+    bend = u * (over_here - (u - 1.0) * (over_here + (before.per_rise - chord)))
+    # (Both are false where r is not positive.)
+    return g * (bend - r), (bend > -3.0 * r) & (bend < 0.75 * r)
 
 
 def moments_of(m: Moments | ScoreMoments, index: IntArray) -> Moments | ScoreMoments:

@@ -21,7 +21,7 @@ from metaanalysis.formulas.mean_intervals import MEAN_INTERVALS
 from metaanalysis.formulas.prediction import PREDICTION, PredictionInput
 from metaanalysis.formulas.problems import Problems, problems
 from metaanalysis.formulas.solve import Solution, Status
-from metaanalysis.formulas.tau2 import TAU2, estimate_tau2
+from metaanalysis.formulas.tau2 import TAU2, estimate_tau2, moments_for
 from metaanalysis.formulas.tau2_interval import q_profile
 from metaanalysis.formulas.tau2_one_start import FROM_ONE_START, maximum_and_proof
 from metaanalysis.formulas.weighted import (
@@ -89,8 +89,7 @@ def by_inverse_variance(
     asks_for_q = bool(wanted & {"q", "q_p_value", "i2", "h2", *OF_I2})
     # The common-effect fit, which Q and most estimators of tau2 set out from.
     set_out = asks_for_q or options.ci in FROM_SUMS or (random and not callable(options.tau2))
-    likelihood = random and options.tau2 in FROM_ONE_START
-    given = problems(y, v, None, likelihood) if set_out else None
+    given = problems(y, v, None, moments_for(options.tau2 if random else None)) if set_out else None
     found = estimated(y, v, options, starts, given)
     answer: Answers = {"status": found.status, "iterations": found.iterations, "tau2": found.x}
     answer["q_df"] = np.broadcast_to(q_df, found.x.shape)

@@ -14,6 +14,7 @@ from metaanalysis.formulas.binary import peto_components
 from metaanalysis.formulas.continuity import all_events, continuity_corrected, double_zero
 from metaanalysis.formulas.heterogeneity import q_and_typical_variance
 from metaanalysis.formulas.mean_intervals import MEAN_INTERVALS
+from metaanalysis.formulas.moments import q_moments_of_mean
 from metaanalysis.formulas.problems import Problems, problems
 from metaanalysis.formulas.solve import Status
 from metaanalysis.formulas.tables import (
@@ -157,7 +158,7 @@ def mantel_haenszel(block: Block, tables: Tables) -> Answers:
     if options.model == "common":
         q, q_df = cochran_q_about(y, v, pooled.estimate, counted)
         return around(pooled, q, q_df, options, wanted)
-    given = problems(y, v, None, False)
+    given = problems(y, v, None, q_moments_of_mean)
     # Of all studies the trace is known from the common-effect fit.
     trace = None if "no_say" in block.arrays else given.at_zero.trace_p
     about = dersimonian_laird_about(y, v, pooled.estimate, counted, trace)

@@ -20,7 +20,7 @@ from metaanalysis.formulas.mean_intervals import MEAN_INTERVALS
 from metaanalysis.formulas.prediction import PREDICTION, PredictionInput
 from metaanalysis.formulas.problems import problems
 from metaanalysis.formulas.solve import Status
-from metaanalysis.formulas.tau2 import TAU2, estimate_tau2
+from metaanalysis.formulas.tau2 import TAU2, estimate_tau2, moments_for
 from metaanalysis.formulas.weighted import inverse_variance_weights, weighted_mean
 from metaanalysis.options import PoolOptions
 
@@ -61,7 +61,7 @@ class Heterogeneity(NamedTuple):
 
 def heterogeneity(y: FloatArray, v: FloatArray, options: PoolOptions, tau2: FloatArray | None = None) -> Heterogeneity:
     """Q and, under the random-effects model, tau2: estimated, or as given."""
-    given = problems(y, v, None)
+    given = problems(y, v, None, moments_for(options.tau2 if options.model == "random" and tau2 is None else None))
     q, q_df, s2 = q_and_typical_variance(y, v, None, given)
     lead = q.shape
     nothing = np.zeros(lead, dtype=np.intp)

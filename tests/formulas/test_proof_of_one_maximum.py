@@ -57,17 +57,21 @@ def test_a_step_by_two_tangents_is_exact_where_tau2_is_a_cubic_of_the_function()
     def tau2_at(g):
         return 0.7 + 0.5 * g + 0.05 * g**2 + 0.02 * g**3
 
-    def slope_at(g):
-        return 1.0 / (0.5 + 0.1 * g + 0.06 * g**2)
+    def per_rise_at(g):
+        return 0.5 + 0.1 * g + 0.06 * g**2
 
     first, second = np.array([-1.5, -0.9, -0.4]), np.array([-0.4, 0.5, 0.3])
-    before = Tangent(tau2_at(first), first, slope_at(first))
-    here = Tangent(tau2_at(second), second, slope_at(second))
-    np.testing.assert_allclose(here.tau2 + step_by_two_tangents(before, here), 0.7, rtol=1e-14)
+    before = Tangent(tau2_at(first), first, per_rise_at(first))
+    here = Tangent(tau2_at(second), second, per_rise_at(second))
+    step, good = step_by_two_tangents(before, here)
+    np.testing.assert_allclose(here.tau2 + step, 0.7, rtol=1e-14)
+    assert good.all()
     # The same point twice, or a function that falls, says nothing.
     with np.errstate(divide="ignore", invalid="ignore"):
-        assert np.isnan(step_by_two_tangents(here, here)).all()
-    assert np.isnan(step_by_two_tangents(before, here._replace(slope=-here.slope))).all()
+        assert not step_by_two_tangents(here, here)[1].any()
+    assert not step_by_two_tangents(before, here._replace(per_rise=-here.per_rise))[1].any()
+    # Nor is a step taken that is far from Newton's, as where the slope was another one altogether.
+    assert not step_by_two_tangents(before._replace(per_rise=20.0 * np.ones(3)), here)[1].any()
 
 
 def test_likelihoods_that_took_too_many_steps_are_not_proven() -> None:
