@@ -22,6 +22,13 @@ from metaanalysis.formulas.weighted import anchored, inverse_variance_weights, l
 MomentsOfMean: TypeAlias = Callable[[FloatArray, FloatArray], ScoreMoments | FewMoments | QMoments]
 
 
+# Of fewer numbers, or of more studies in each problem, the most precise study is looked for at once.
+MANY, MOST_STUDIES = 4096, 64
+# A first study will do for an anchor with this share of the weight or more, and a trace of P that is this share of W's: sums
+# about it lose two or three digits at most. Where it won't for more than one problem in so many, it is not used.
+LIGHT, DOMINATED, FEW = 2e-3, 0.1, 8
+
+
 class Problems(NamedTuple):
     """Effects and variances (n, k), anchored for the mean; the design; the shape in front of the studies that was asked for."""
 
@@ -66,11 +73,47 @@ def problems(
 
     of_mean: computes the moments for the mean alone (see `tau2.moments_for`); the fewer, the quicker.
     """
-    y, v, X, lead, df, anchor = laid_out(y, v, X)
     # A study that can't be computed with is found by the status of its problem.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        plain = (
+            problems_from_first_study(y, v, of_mean) if X is None and y.shape == v.shape and y.size >= MANY else None
+        )
+        if plain is not None:
+            return plain
+        y, v, X, lead, df, anchor = laid_out(y, v, X)
         at_zero = score_moments(y, v, 0.0, X) if X is not None else of_mean(y, inverse_variance_weights(v))
         return Problems(y, v, X, lead, df, at_zero, anchor)
+
+
+def problems_from_first_study(y: FloatArray, v: FloatArray, of_mean: MomentsOfMean) -> Problems | None:
+    """As `problems` of the mean, with each problem's first study for its anchor where that will do: a sixth of the time less.
+
+    It will do where no study nearly dominates and the first is not a very light one, and so at any tau2, as the larger it is,
+    the more alike the weights are. None where that is not so of most problems. y, v: (..., k).
+    """
+    lead, k = y.shape[:-1], y.shape[-1]
+    if not 1 < k <= MOST_STUDIES:
+        return None
+    y, v = y.reshape(-1, k), v.reshape(-1, k)
+    n = len(v)
+    everyone = bool(v.max() < np.inf)
+    anchor = y[:, 0]
+    e = y - anchor[:, np.newaxis]
+    if not everyone:
+        np.copyto(e, 0.0, where=np.isinf(v))
+    w = inverse_variance_weights(v)
+    m = of_mean(e, w)
+    others = np.flatnonzero(~((m.trace_p > DOMINATED * m.trace_w) & (w[:, 0] > LIGHT * m.trace_w)))
+    if others.size > n // FEW:
+        return None
+    if others.size:
+        some_e, some_v, some_anchor = anchored(rows(y, others), rows(v, others), everyone)
+        v, anchor = v.copy(order="K"), anchor.copy()
+        e[others], v[others], anchor[others] = some_e, some_v, some_anchor
+        for values, part in zip(m, of_mean(some_e, inverse_variance_weights(some_v)), strict=True):
+            values[others] = part
+    df = np.broadcast_to(k - 1.0, n) if everyone else residual_df(v != np.inf, None)
+    return Problems(e, v, None, lead, df, m, anchor)
 
 
 def moments_at_zero(p: Problems) -> Moments | ScoreMoments:

@@ -39,7 +39,7 @@ def unsolvable(y: FloatArray, v: FloatArray, df: FloatArray) -> IntArray:
 
 def status_of(p: Problems) -> IntArray:
     """As `unsolvable`; where all is well, which Q and the smallest variance say for the mean, no study is looked at again."""
-    if p.X is None and np.isfinite(p.at_zero.q).all() and (p.v[:, 0] > 0).all():
+    if p.X is None and np.isfinite(p.at_zero.q).all() and p.v.size and p.v.min() > 0:
         return np.where(p.df <= 0, int(Status.TOO_FEW_STUDIES), int(Status.CONVERGED))
     return unsolvable(p.y, p.v, p.df)
 
@@ -356,8 +356,8 @@ def moments_of(m: Moments | ScoreMoments, index: IntArray) -> Moments | ScoreMom
 
 
 def least_variance(p: Problems) -> FloatArray:
-    """The smallest variance of each problem: for the mean that of its anchor. Returns (n,)."""
-    return p.v[:, 0] if p.X is None else p.v.min(axis=-1)
+    """The smallest variance of each problem. Returns (n,)."""
+    return np.asarray(p.v.min(axis=-1))
 
 
 def last_seen(

@@ -27,9 +27,9 @@ def hard_groups(k: int, n: int) -> tuple[np.ndarray, np.ndarray]:
 def test_a_proven_maximum_is_where_the_score_changes_its_sign_and_nowhere_else(k: int, restricted: bool) -> None:
     p = problems(*hard_groups(k, 3_000), None)
     found, proven = only_maximum(p, restricted)
-    high = 10.0 * ((p.y.max(axis=-1) - p.y.min(axis=-1)) ** 2 + p.v[:, 0])
+    high = 10.0 * ((p.y.max(axis=-1) - p.y.min(axis=-1)) ** 2 + p.v.min(axis=-1))
     # From a thousandth of the smallest variance up to where the score can't be positive any more.
-    grid = p.v[:, 0] * np.expm1(np.linspace(0.0, 1.0, POINTS)[:, np.newaxis] * np.log1p(high / p.v[:, 0]))
+    grid = p.v.min(axis=-1) * np.expm1(np.linspace(0.0, 1.0, POINTS)[:, np.newaxis] * np.log1p(high / p.v.min(axis=-1)))
     positive = np.empty(grid.shape, dtype=bool)
     for at, tau2 in enumerate(grid):
         m = moments(p.y, p.v, tau2, None)
