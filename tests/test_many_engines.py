@@ -231,6 +231,30 @@ def test_one_start_ends_in_a_maximum(some, tau2):
     assert 0 < missed.sum() < 0.02 * missed.size
 
 
+@pytest.mark.parametrize("tau2", ["REML", "ML"])
+def test_groups_that_are_left_for_a_second_round_answer_as_those_of_one_round(some, tau2, monkeypatch):
+    options, columns = PoolOptions(tau2=tau2), frozenset({"estimate", "tau2"})
+    later = []
+
+    def counted(ragged, *rest):
+        later.append(ragged.offsets.size - 1)
+        return searched(ragged, *rest)
+
+    searched = numpy_engine.searched
+    monkeypatch.setattr(numpy_engine, "searched", counted)
+    monkeypatch.setattr(numpy_engine, "ELEMENTS", some.y.size)
+    at_once = numpy_engine.compute(some, options, columns)
+    assert later == []
+    monkeypatch.setattr(numpy_engine, "ELEMENTS", 1)
+    in_two = numpy_engine.compute(some, options, columns)
+    assert len(later) == 1
+    assert 0.01 * some.sizes.size < later[0] < 0.5 * some.sizes.size
+    assert_array_equal(in_two["status"], at_once["status"])
+    unit = units(some)
+    for name in columns:
+        assert errors(in_two[name], at_once[name], unit[name]).max() < TOLERANCE
+
+
 def test_a_group_does_not_depend_on_its_neighbours(some):
     options = PoolOptions(ci="hksj")
     straight = numba_engine.compute(some, options, COLUMNS)

@@ -189,7 +189,8 @@ def over_blocks(
         workers = min(workers, int(offsets[-1]) // (BLOCKS_WORTH_A_THREAD * ELEMENTS) + 1)
     filled, least = (ELEMENTS_AT_LEAST, FILLED_AT_MOST) if search else (FILLED_AT_MOST, ELEMENTS_AT_LEAST)
     order, classes = size_classes(np.diff(offsets), fill, filled)
-    even = int(offsets[-1]) // (workers * (1 if search else BLOCKS_A_THREAD)) + 1
+    # One thread alone has no load to share evenly.
+    even = int(offsets[-1]) // (workers * (BLOCKS_A_THREAD if workers > 1 and not search else 1)) + 1
     parts = [part for one_class in classes for part in pieces(one_class, min(ELEMENTS, max(least, even)))]
     answered: set[str] = set()
 

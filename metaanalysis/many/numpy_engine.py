@@ -11,7 +11,7 @@ import numpy as np
 from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.formulas.mean_intervals import MEAN_INTERVALS
 from metaanalysis.formulas.solve import Status
-from metaanalysis.many.blocks import Block, over_blocks
+from metaanalysis.many.blocks import ELEMENTS, Block, over_blocks
 from metaanalysis.many.columns import DOUBTFUL, PROVEN, Answers, block_columns
 from metaanalysis.many.ragged import Ragged
 from metaanalysis.models.own_weights import generalised_q_function
@@ -37,7 +37,8 @@ def compute(
     weighted = ragged.tau2_weights is not None
     own = any(callable(option) for option in (None if weighted else options.tau2, options.ci, options.prediction))
     # Few groups may have a second maximum: searched for block by block, the searches' small steps took a third of the time.
-    first_round = PROVEN if starts == "scan" and not own else starts
+    # Where there is one block only they are searched at once.
+    first_round = PROVEN if starts == "scan" and not own and ragged.y.size > ELEMENTS else starts
 
     def numbers(block: Block) -> Answers:
         chosen = options
