@@ -242,10 +242,10 @@ def test_groups_that_are_left_for_a_second_round_answer_as_those_of_one_round(so
 
     searched = numpy_engine.searched
     monkeypatch.setattr(numpy_engine, "searched", counted)
-    monkeypatch.setattr(numpy_engine, "ELEMENTS", some.y.size)
+    monkeypatch.setattr(numpy_engine, "ELEMENTS_AT_LEAST", some.y.size)
     at_once = numpy_engine.compute(some, options, columns)
     assert later == []
-    monkeypatch.setattr(numpy_engine, "ELEMENTS", 1)
+    monkeypatch.setattr(numpy_engine, "ELEMENTS_AT_LEAST", 1)
     in_two = numpy_engine.compute(some, options, columns)
     assert len(later) == 1
     assert 0.01 * some.sizes.size < later[0] < 0.5 * some.sizes.size

@@ -56,28 +56,27 @@ class QMoments(NamedTuple):
 
 
 def moments_of_mean(e: FloatArray, w: FloatArray) -> Moments:
-    """For the mean alone; e, w: (..., k) with the anchor first (see `weighted.anchor_first`)."""
+    """For the mean alone; e, w: (..., k) with the anchor first (see `problems.problems`)."""
     m = score_moments_of_mean(e, w)
     return Moments(*m, np.log(m.trace_w))
 
 
 def score_moments_of_mean(e: FloatArray, w: FloatArray) -> ScoreMoments:
-    """For the mean alone; e, w: (..., k) with the anchor first (see `weighted.anchor_first`).
+    """For the mean alone; e, w: (..., k) with the anchor first (see `problems.problems`).
 
         P_ij = w_i (1 - h_i) for i = j, -w_i w_j / sum(w) otherwise,   h = w / sum(w)
 
-    The anchor has the largest weight, so 1 - h is at least 1/2 for the others and a sum over the others for the anchor.
+    A study with nearly all of the weight is the anchor: 1 - h does not cancel for the others, and is a sum over them for it.
     """
     first, others = w[..., 0], w[..., 1:]
     rest = others.sum(axis=-1)
     total = first + rest
     over = 1.0 / total
-    # Each of the three in the memory of the one before, which has done its work.
     r = e - (dot(w, e) * over)[..., np.newaxis]
+    q = dot3(w, r, r)
+    # Each in the memory of the one before, which has done its work.
     u = np.multiply(w, r, out=r)
-    # The sum of u is 0, so that the sum of u e is that of u r. No digits go: e are counted from the largest weight's effect,
-    # and the mean's distance d from it has sum(w) d^2 <= k Q.
-    q, yppy = dot(u, e), dot(u, u)
+    yppy = dot(u, u)
     spread = np.subtract(u, (dot(w, u) * over)[..., np.newaxis], out=u)
     rest2, rest3 = dot(others, others), dot3(others, others, others)
     anchor, first2, share = first * rest * over, first * first, rest2 * over

@@ -25,7 +25,8 @@ MomentsOfMean: TypeAlias = Callable[[FloatArray, FloatArray], ScoreMoments | Few
 # Of fewer numbers, or of more studies in each problem, the most precise study is looked for at once.
 MANY, MOST_STUDIES = 4096, 64
 # A first study will do for an anchor with this share of the weight or more, and a trace of P that is this share of W's: sums
-# about it lose two or three digits at most. Where it won't for more than one problem in so many, it is not used.
+# about it lose two or three digits at most. Where it won't do for more than one problem in so many, every problem has its most
+# precise study for an anchor.
 LIGHT, DOMINATED, FEW = 2e-3, 0.1, 8
 
 
@@ -89,7 +90,7 @@ def problems_from_first_study(y: FloatArray, v: FloatArray, of_mean: MomentsOfMe
     """As `problems` of the mean, with each problem's first study for its anchor where that will do: a sixth of the time less.
 
     It will do where no study nearly dominates and the first is not a very light one, and so at any tau2, as the larger it is,
-    the more alike the weights are. None where that is not so of most problems. y, v: (..., k).
+    the more alike the weights are. None where that is not so of one problem in eight. y, v: (..., k).
     """
     lead, k = y.shape[:-1], y.shape[-1]
     if not 1 < k <= MOST_STUDIES:

@@ -73,7 +73,8 @@ def newton_in_bracket(
     ----------
     step
         `step(x, index)` returns, for the problems `index`, the function's value and the step that Newton (or a better method)
-        proposes; a proposal that is not finite asks for a bisection. `index` is the same array until problems are dropped.
+        proposes; a proposal that is not finite asks for a bisection. Where the value is 0 the problem is solved, and where it
+        is not finite it can't be. `index` is the same array until problems are dropped.
     start, low, high
         Where each problem starts, and a bracket: the function is positive at `low` and negative at `high`.
     scale
@@ -97,7 +98,7 @@ def newton_in_bracket(
             span = x + scale
             second = quadratic and iteration > 1
             near = size <= (LAST_BUT_ONE if second else tolerance) * span
-            inside = (target > low) & (target < high)
+            inside = (target > low) & (target < high) & np.isfinite(value) & (value != 0)
             if iteration > PATIENCE and iteration % 2 == 0:
                 inside &= np.isinf(high) | (size <= 0.5 * before)
             outside = np.flatnonzero(~inside)

@@ -128,7 +128,7 @@ class MeanFit(NamedTuple):
 
 
 def mean_of_anchored(e: FloatArray, w: FloatArray, anchor: FloatArray, with_q: bool) -> MeanFit:
-    """As `weighted_mean`, without a number for each study: a fifth of the time. e, w: (n, k) and anchor (n,), of `anchored`."""
+    """As `weighted_mean`, without a number for each study: a fifth of the time. e, w: (n, k), anchor (n,): of `problems`."""
     total = w.sum(axis=-1)
     shift = dot(w, e) / total
     q = np.full(total.shape, np.nan)

@@ -54,7 +54,7 @@ class SizeClass(NamedTuple):
 def size_classes(
     sizes: IntArray, fill: bool, filled_at_most: int = FILLED_AT_MOST
 ) -> tuple[IntArray | None, list[SizeClass]]:
-    """All groups by size, None where they are as they should be; and the classes, the largest first, without those of size 0."""
+    """All groups by size, None where there is one size only; and the classes, the largest first, without those of size 0."""
     top = int(sizes.max(initial=0))
     if int(sizes.min(initial=top)) == top:
         return None, [SizeClass(top, range(sizes.size), 0, False)] if top else []
@@ -177,7 +177,8 @@ def over_blocks(
     function
         Called by several threads at once.
     into
-        Where the answers go; groups without a study are left as they are, and columns that no block answers.
+        Where the answers go: all blocks answer the same columns. Groups without a study, and columns that no block answers,
+        are left as they are. After an error the answers are not in the groups' order.
     fill
         Whether groups of rare sizes may be filled up by studies of infinite variance; `arrays` then has a ``v``.
     advance

@@ -151,7 +151,7 @@ def averaged(
     """The mean at weights 1 / (v + used), its inference and its prediction interval; start: what `problems` makes of y and v."""
     fit: MeanFit | WeightedFit
     if start is not None and start.anchor is not None and options.ci in FROM_SUMS:
-        # The most precise study carries most weight at any tau2: what was anchored for tau2 is anchored for the mean.
+        # A study that will do for an anchor at tau2 = 0 will do at any tau2.
         w = inverse_variance_weights(start.v, used)
         infer, with_q = FROM_SUMS[str(options.ci)]
         fit = sums = mean_of_anchored(start.y, w, start.anchor, with_q)

@@ -11,7 +11,7 @@ import numpy as np
 from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.formulas.mean_intervals import MEAN_INTERVALS
 from metaanalysis.formulas.solve import Status
-from metaanalysis.many.blocks import ELEMENTS, Block, over_blocks
+from metaanalysis.many.blocks import ELEMENTS, ELEMENTS_AT_LEAST, Block, over_blocks
 from metaanalysis.many.columns import DOUBTFUL, PROVEN, Answers, block_columns
 from metaanalysis.many.ragged import Ragged
 from metaanalysis.models.own_weights import generalised_q_function
@@ -37,8 +37,7 @@ def compute(
     weighted = ragged.tau2_weights is not None
     own = any(callable(option) for option in (None if weighted else options.tau2, options.ci, options.prediction))
     # Few groups may have a second maximum: searched for block by block, the searches' small steps took a third of the time.
-    # Where there is one block only they are searched at once.
-    first_round = PROVEN if starts == "scan" and not own and ragged.y.size > ELEMENTS else starts
+    first_round = PROVEN if starts == "scan" and not own and not fits_few_blocks(ragged) else starts
 
     def numbers(block: Block) -> Answers:
         chosen = options
@@ -83,6 +82,13 @@ def searched(
 
     over_blocks({"y": ragged.y, "v": ragged.v}, ragged.offsets, numbers, into, workers, search=True)
     return into
+
+
+def fits_few_blocks(ragged: Ragged) -> bool:
+    """Whether there are so few blocks that a second round over the rest of all of them would take longer than it saves."""
+    sizes = ragged.sizes
+    one_size = bool(sizes.size) and int(sizes.min()) == int(sizes.max())
+    return ragged.y.size <= (ELEMENTS if one_size else ELEMENTS_AT_LEAST)
 
 
 def no_answers(ragged: Ragged, names: frozenset[str]) -> dict[str, FloatArray | IntArray]:

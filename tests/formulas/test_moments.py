@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from metaanalysis.formulas.moments import moments, moments_of_regression
+from metaanalysis.formulas.moments import (
+    few_moments_of_mean,
+    moments,
+    moments_of_regression,
+    q_moments_of_mean,
+    score_moments_of_mean,
+)
 from metaanalysis.formulas.weighted import anchor_first
 
 FIELDS = ("q", "yppy", "ypppy", "trace_p", "trace_pp", "trace_w", "trace_ww", "log_det_xwx")
@@ -72,3 +80,16 @@ def test_leading_axes():
             alone = moments(effects[i], variances[i], tau2[i], None if design is None else DESIGN)
             for field in FIELDS:
                 assert_allclose(getattr(together, field)[i], getattr(alone, field), rtol=1e-13)
+
+
+def test_q_keeps_its_digits_where_the_most_precise_of_many_studies_is_the_outlier():
+    random = np.random.default_rng(1)
+    v = random.uniform(1.0, 1.3, 20_000)
+    v[0] = 0.99
+    y = 1e-6 * random.normal(size=v.size)
+    y[0] = 7.3 + random.random()
+    mean = math.fsum(y / v) / math.fsum(1.0 / v)
+    expected = math.fsum((y - mean) ** 2 / v)
+    for of_mean in (score_moments_of_mean, few_moments_of_mean, q_moments_of_mean):
+        found = of_mean(y - y[0], 1.0 / v).q
+        assert_allclose(found, expected, rtol=1e-13)

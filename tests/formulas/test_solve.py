@@ -108,7 +108,7 @@ def test_a_problem_that_has_converged_keeps_its_answer_while_most_others_go_on()
         calls.append(index.size)
         value = 5.0 - x
         # The first is there at once; had it not been set aside, it would be moved on by what is proposed later.
-        return np.where(index == 0, 0.0, value), np.where(index == 0, 1.0, 0.5 * value)
+        return np.where(index == 0, 1.0, value), np.where(index == 0, 0.0 if len(calls) == 1 else 1.0, 0.5 * value)
 
     start = np.array([2.0, 0.0, 0.0, 0.0])
     found = newton_in_bracket(step, start, np.zeros(4), np.full(4, 9.0), np.ones(4))
@@ -116,6 +116,17 @@ def test_a_problem_that_has_converged_keeps_its_answer_while_most_others_go_on()
     assert_allclose(found.x, [2.0, 5.0, 5.0, 5.0], rtol=1e-12)
     assert found.iterations[0] == 1
     assert (found.iterations[1:] > 10).all()
+
+
+@pytest.mark.parametrize("proposal", [0.1, -0.1, 0.0, np.nan])
+def test_a_value_of_zero_is_the_answer_and_one_that_is_not_finite_is_none_whatever_is_proposed(proposal):
+    def step(x, index):
+        return np.array([0.0, np.nan, np.inf, -np.inf])[index], np.full(index.size, proposal)
+
+    found = newton_in_bracket(step, np.full(4, 2.0), np.zeros(4), np.full(4, 9.0), np.ones(4))
+    assert_array_equal(found.x, [2.0, np.nan, np.nan, np.nan])
+    assert_array_equal(found.status, [Status.CONVERGED, *3 * [Status.NOT_FINITE]])
+    assert_array_equal(found.iterations, 1)
 
 
 def test_no_more_iterations_than_were_allowed():
