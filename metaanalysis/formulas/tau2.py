@@ -92,9 +92,12 @@ def estimate_tau2(
     known = status_of(given).reshape(lead) if given is not None and ours is not None else None
     status = unsolvable(y, v, residual_df(v != np.inf, X)) if known is None else known
     value, lost = np.maximum(raw, 0.0), np.isnan(raw)
+    zero = value == 0
     # (CONVERGED is 0.)
     if status.any() or lost.any():
         status = np.where((status == int(Status.CONVERGED)) & lost, int(Status.NOT_CONVERGED), status)
         value = np.where(status == int(Status.CONVERGED), value, np.nan)
-    status = np.where((status == int(Status.CONVERGED)) & (value == 0), int(Status.AT_ZERO), status)
-    return Solution(value, status.astype(np.intp), np.zeros(lead, dtype=np.intp))
+        status = np.where((status == int(Status.CONVERGED)) & zero, int(Status.AT_ZERO), status)
+    else:
+        status = int(Status.AT_ZERO) * zero
+    return Solution(value, np.asarray(status, dtype=np.intp), np.zeros(lead, dtype=np.intp))

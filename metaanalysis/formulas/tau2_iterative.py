@@ -40,6 +40,8 @@ def unsolvable(y: FloatArray, v: FloatArray, df: FloatArray) -> IntArray:
 def status_of(p: Problems) -> IntArray:
     """As `unsolvable`; where all is well, which Q and the smallest variance say for the mean, no study is looked at again."""
     if p.X is None and np.isfinite(p.at_zero.q).all() and p.v.size and p.v.min() > 0:
+        if p.df.min() > 0:
+            return np.full(p.df.shape, int(Status.CONVERGED), dtype=np.intp)
         return np.where(p.df <= 0, int(Status.TOO_FEW_STUDIES), int(Status.CONVERGED))
     return unsolvable(p.y, p.v, p.df)
 

@@ -95,7 +95,10 @@ def by_inverse_variance(
     answer["q_df"] = np.broadcast_to(q_df, found.x.shape)
     s2 = None
     if asks_for_q:
-        q, _, s2 = q_and_typical_variance(y, v, None, given)
+        if given is not None and not wanted & {"i2", "h2", *OF_I2}:
+            q = given.at_zero.q.reshape(given.lead)
+        else:
+            q, _, s2 = q_and_typical_variance(y, v, None, given)
         answer |= of_heterogeneity(found.x, q, q_df, s2, options, wanted)
     if "tau" in wanted:
         answer["tau"] = np.sqrt(found.x)

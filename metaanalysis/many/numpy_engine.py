@@ -86,9 +86,10 @@ def searched(
 
 def fits_few_blocks(ragged: Ragged) -> bool:
     """Whether there are so few blocks that a second round over the rest of all of them would take longer than it saves."""
+    if not ELEMENTS_AT_LEAST < ragged.y.size <= ELEMENTS:
+        return ragged.y.size <= ELEMENTS_AT_LEAST
     sizes = ragged.sizes
-    one_size = bool(sizes.size) and int(sizes.min()) == int(sizes.max())
-    return ragged.y.size <= (ELEMENTS if one_size else ELEMENTS_AT_LEAST)
+    return int(sizes.min()) == int(sizes.max())
 
 
 def no_answers(ragged: Ragged, names: frozenset[str]) -> dict[str, FloatArray | IntArray]:
