@@ -5,15 +5,16 @@
 Seeded data: groups of 10 rows, and ragged ones of 2 to 50. The floor is what any program must do: read y and v once and write
 four columns, compiled and in as many threads. `compute` is an engine's function, from arrays to the columns estimate, se,
 tau2 and q; `pool_many` is the public function on the same arrays, with the same columns and with all its usual ones. Each
-figure is the median of repeats, after one to warm up; all programs are asked in turn within each round, so that a busy
-machine slows all of them. PyMARE pools 2-D arrays (groups of one size alone), its REML a share of them; metafor is called in
-a loop over 500 groups through Rscript; both are taken in proportion. A peer that is not installed is skipped and named:
---pymare names another Python that has PyMARE. Each run is added to the JSON file.
+figure is the median of repeats, after one to warm up; the floor, the engines and PyMARE are asked in turn within each round,
+so that a busy machine slows all of them. PyMARE pools 2-D arrays (groups of one size alone) in a process of its own, its REML
+a share of them; metafor is called in a loop over 500 groups through Rscript; both are taken in proportion. A peer that is not
+installed is skipped and named: --pymare names another Python that has PyMARE. Each run is added to the JSON file.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import itertools
 import json
@@ -25,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -64,22 +65,23 @@ invisible(gosh(rma(y, v, data = d), subsets = n, progbar = FALSE))
 cat("subsets", as.numeric(Sys.time() - started, units = "secs") / n, "\\n")
 """
 
+# A process that fits once for each line it reads, a method, and says when it is done.
 PYMARE = """
-import sys, time, warnings
+import sys, warnings
 import numpy as np
 from pymare import Dataset
 from pymare.estimators import DerSimonianLaird, VarianceBasedLikelihoodEstimator
 warnings.simplefilter("ignore")
 y, v = np.load(sys.argv[1])
-few = int(sys.argv[2])
-for name, estimator, n in (("DL", DerSimonianLaird(), y.shape[1]), ("REML", VarianceBasedLikelihoodEstimator(method="REML"), few)):
-    data = Dataset(y=y[:, :n], v=v[:, :n], X=np.ones((y.shape[0], 1)), add_intercept=False)
-    times = []
-    for _ in range(3):
-        started = time.perf_counter()
-        estimator.fit_dataset(data)
-        times.append(time.perf_counter() - started)
-    print(name, sorted(times)[1] / n)
+estimators = {"DL": DerSimonianLaird(), "REML": VarianceBasedLikelihoodEstimator(method="REML")}
+groups = {"DL": y.shape[1], "REML": int(sys.argv[2])}
+data = {
+    name: Dataset(y=y[:, :n], v=v[:, :n], X=np.ones((y.shape[0], 1)), add_intercept=False) for name, n in groups.items()
+}
+print("ready", flush=True)
+for line in sys.stdin:
+    estimators[line.strip()].fit_dataset(data[line.strip()])
+    print("done", flush=True)
 """
 
 
@@ -168,19 +170,34 @@ def last_line(done: subprocess.CompletedProcess[str]) -> str:
     return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no message"
 
 
-def pymare_seconds(ragged: Ragged, python: str) -> dict[str, float] | str:
-    """Seconds a group by method; groups of 10."""
+@contextlib.contextmanager
+def pymare_calls(ragged: Ragged, python: str) -> Iterator[dict[str, Callable[[], object]] | str]:
+    """PyMARE by method, in a process of its own that waits to be asked; or why not. Groups of 10."""
     if python == sys.executable and importlib.util.find_spec("pymare") is None:
-        return "PyMARE is not installed (--pymare names a Python that has it)"
+        yield "PyMARE is not installed (--pymare names a Python that has it)"
+        return
     with tempfile.TemporaryDirectory() as folder:
-        np.save(Path(folder, "studies.npy"), np.stack([ragged.y.reshape(-1, 10).T, ragged.v.reshape(-1, 10).T]))
-        done = subprocess.run(
-            [python, "-c", PYMARE, str(Path(folder, "studies.npy")), str(PYMARE_REML_GROUPS)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-    if done.returncode != 0:
-        return f"PyMARE failed: {last_line(done)}"
-    return {name: float(seconds) for name, seconds in (line.split() for line in done.stdout.splitlines())}
+        studies = Path(folder, "studies.npy")
+        np.save(studies, np.stack([ragged.y.reshape(-1, 10).T, ragged.v.reshape(-1, 10).T]))
+        command = [python, "-c", PYMARE, str(studies), str(PYMARE_REML_GROUPS)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+
+            def answer() -> str:
+                return process.stdout.readline().strip() if process.stdout else ""
+
+            def ask(method: str) -> None:
+                assert process.stdin is not None
+                process.stdin.write(method + "\n")
+                process.stdin.flush()
+                if answer() != "done":
+                    raise RuntimeError(f"PyMARE failed at {method}")
+
+            if answer() == "ready":
+                yield {f"PyMARE {method}": lambda method=method: ask(method) for method in ("DL", "REML")}
+            else:
+                yield "PyMARE failed to start"
+            if process.stdin is not None:
+                process.stdin.close()
 
 
 def few_studies() -> tuple[np.ndarray, np.ndarray]:
@@ -321,12 +338,16 @@ def main() -> None:
             calls = {"floor": floor, **calls}
         else:
             print(f"memory floor skipped: {floor}")
-        ours = rounds(calls, repeats)
+        asked: dict[str, dict[str, float] | str] = {"metafor": metafor_seconds(ragged)}
+        with pymare_calls(ragged, options.pymare) if kind == "equal" else contextlib.nullcontext({}) as pymare:
+            ours = rounds(calls | ({} if isinstance(pymare, str) else pymare), repeats)
+        if isinstance(pymare, str):
+            asked["PyMARE"] = pymare
+        elif pymare:
+            shares = {"DL": groups, "REML": PYMARE_REML_GROUPS}
+            asked["PyMARE"] = {method: ours.pop(f"PyMARE {method}") / n for method, n in shares.items()}
         lowest = ours.pop("floor", None)
         peers: dict[str, dict[str, float]] = {}
-        asked = {"metafor": metafor_seconds(ragged)}
-        if kind == "equal":
-            asked["PyMARE"] = pymare_seconds(ragged, options.pymare)
         for name, answer in asked.items():
             if isinstance(answer, str):
                 print(f"{name} skipped: {answer}")
