@@ -98,6 +98,9 @@ def problems_from_first_study(y: FloatArray, v: FloatArray, of_mean: MomentsOfMe
     y, v = y.reshape(-1, k), v.reshape(-1, k)
     n = len(v)
     everyone = bool(v.max() < np.inf)
+    # Resampling leaves the first study out as often as any other: then nothing is computed in vain.
+    if not everyone and np.count_nonzero(np.isinf(v[:, 0])) > n // FEW:
+        return None
     anchor = y[:, 0]
     e = y - anchor[:, np.newaxis]
     if not everyone:
