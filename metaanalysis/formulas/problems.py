@@ -90,7 +90,12 @@ def problems_from_first_study(y: FloatArray, v: FloatArray, of_mean: MomentsOfMe
     """As `problems` of the mean, with each problem's first study for its anchor where that will do: a sixth of the time less.
 
     It will do where no study nearly dominates and the first is not a very light one, and so at any tau2, as the larger it is,
-    the more alike the weights are. None where that is not so of one problem in eight. y, v: (..., k).
+    the more alike the weights are. For with w_1 the first study's weight and d the mean's distance from its effect,
+
+        w_1 d^2 <= Q,   so that   sum(w) d^2 <= Q sum(w) / w_1
+
+    and rounding in d costs Q no more digits than the root of that ratio has, y'PPy no more than the ratio.
+    None where it will not do for more than one problem in eight. y, v: (..., k).
     """
     lead, k = y.shape[:-1], y.shape[-1]
     if not 1 < k <= MOST_STUDIES:

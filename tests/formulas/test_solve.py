@@ -107,13 +107,14 @@ def test_a_problem_that_has_converged_keeps_its_answer_while_most_others_go_on()
     def step(x, index):
         calls.append(index.size)
         value = 5.0 - x
-        # The first is there at once; had it not been set aside, it would be moved on by what is proposed later.
-        return np.where(index == 0, 1.0, value), np.where(index == 0, 0.0 if len(calls) == 1 else 1.0, 0.5 * value)
+        # The first is there at once; had it not been set aside, it would be moved on by what is proposed next, and be there again.
+        moved = 0.0 if len(calls) % 2 else 1.0
+        return np.where(index == 0, 1.0, value), np.where(index == 0, moved, 0.5 * value)
 
-    start = np.array([2.0, 0.0, 0.0, 0.0])
+    start = np.array([3.0, 0.0, 0.0, 0.0])
     found = newton_in_bracket(step, start, np.zeros(4), np.full(4, 9.0), np.ones(4))
     assert calls[:2] == [4, 4]
-    assert_allclose(found.x, [2.0, 5.0, 5.0, 5.0], rtol=1e-12)
+    assert_allclose(found.x, [3.0, 5.0, 5.0, 5.0], rtol=1e-12)
     assert found.iterations[0] == 1
     assert (found.iterations[1:] > 10).all()
 
