@@ -40,7 +40,9 @@ def add_to(commands: Any) -> None:
         help="column that names the group; again for a second one",
     )
     command.add_argument(
-        "--measure", help=f"computes effect sizes from data, one of: {', '.join(MEASURES)} (default: they are given)"
+        "--measure",
+        help=f"computes effect sizes from data, one of: {', '.join(MEASURES)} (default: they are given); or the column that "
+        f"holds each row's",
     )
     command.add_argument(
         "--columns",

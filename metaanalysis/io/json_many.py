@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from metaanalysis.effects import Effects
+from metaanalysis.effects import MEASURES, Effects
 from metaanalysis.errors import OptionError
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.io.json_effects import effects_in, effects_out, options_in, options_out
@@ -64,6 +64,7 @@ def many_out(many: PooledMany) -> dict[str, Any]:
         "words": list(many.words),
         "failing": sorted(many.failing),
         "notes": list(many.notes),
+        **({"measures": list(many.measures)} if many.measures else {}),
         "studies": {
             "y": numbers_out(studies.y),
             "v": numbers_out(studies.v),
@@ -170,7 +171,18 @@ def many_in(found: Found) -> PooledMany:
         left_out=left_out_in(found.table("left_out"), n),
         studies=studies,
         notes=found.texts("notes"),
+        measures=measures_in(found, n),
     )
+
+
+def measures_in(found: Found, n: int) -> tuple[str | None, ...]:
+    """The measure of each group, where a column had named them."""
+    if "measures" not in found.content:
+        return ()
+    values = found.list("measures", n)
+    if not all(value is None or value in MEASURES for value in values):
+        raise found.error("measures", "has to be a list of measures")
+    return tuple(values)
 
 
 def values_in(columns: Found, name: str, n: int, k: Any) -> Any:

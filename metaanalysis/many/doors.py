@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metaanalysis.effects import Effects
+from metaanalysis.effects.columns import numeric_column
 from metaanalysis.errors import DataError
 from metaanalysis.many.asked import Asked
 from metaanalysis.many.doors_arrays import is_array, studies_of_arrays, studies_of_effects_by
-from metaanalysis.many.doors_frames import studies_of_frame
-from metaanalysis.many.studies import Studies
+from metaanalysis.many.doors_frames import NumbersOf, Resolved, groups_of_frame, opened, studies_of_columns
+from metaanalysis.many.keys import Grouping
+from metaanalysis.many.several_measures import studies_by_measure
+from metaanalysis.many.studies import KeyColumns, Studies
+
+if TYPE_CHECKING:
+    import narwhals as nw
 
 
 def studies_of(data: Any, asked: Asked) -> Studies:
@@ -26,4 +32,24 @@ def studies_of(data: Any, asked: Asked) -> Studies:
     if is_array(data) and not hasattr(data, "columns"):
         raise DataError("one array alone can't be pooled: give both, as in pool_many((y, v), by=keys) or y=…, v=….")
     asked.refuse(("offsets",), "a table's groups are named by its key columns")
-    return studies_of_frame(data, asked)
+    if asked.by is None:
+        raise DataError(
+            "by names the column, or the columns, whose values tell the meta-analyses apart, as in "
+            'by=["review", "analysis"]. For one meta-analysis use pool.'
+        )
+    frame, found = opened(data, asked)
+    return studies_of_table(frame, found, asked, *groups_of_frame(frame, asked))
+
+
+def studies_of_table(
+    frame: nw.DataFrame[Any],
+    found: Resolved | None,
+    asked: Asked,
+    groups: Grouping,
+    keys: KeyColumns,
+    numbers: NumbersOf = numeric_column,
+) -> Studies:
+    """The studies of a table, by one measure or by that which a column names (found is None)."""
+    if found is None:
+        return studies_by_measure(frame, asked, groups, keys, numbers)
+    return studies_of_columns(frame, found, asked, groups, keys, numbers)

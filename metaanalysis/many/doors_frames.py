@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from metaanalysis.effects import Measure, measure_named
+from metaanalysis.effects import MEASURES, Measure, measure_named
 from metaanalysis.effects.calculate import GIVEN_NAMES, OPTION_NAMES, inputs_wanted, split_keywords
 from metaanalysis.effects.checks_of_inputs import check_variants
-from metaanalysis.effects.columns import find_column, height, labels, numeric_column, open_frame
+from metaanalysis.effects.columns import find_column, has_column, height, labels, numeric_column, open_frame
 from metaanalysis.effects.effects import closed
+from metaanalysis.effects.labels import Labels
 from metaanalysis.effects.zero_cells import with_stata_zero_cells
 from metaanalysis.errors import DataError, OptionError, nearest
 from metaanalysis.formulas.arrays import FloatArray
@@ -20,8 +21,8 @@ from metaanalysis.formulas.conversions_from_tests import standard_error_from_p
 from metaanalysis.many.asked import Asked
 from metaanalysis.many.column_names import Summary, summary_columns
 from metaanalysis.many.inputs import Inputs
-from metaanalysis.many.keys import grouped, key_names
-from metaanalysis.many.studies import FROM_P, Studies, effect_options, studies_of_inputs
+from metaanalysis.many.keys import Grouping, grouped, key_names
+from metaanalysis.many.studies import FROM_P, KeyColumns, Studies, effect_options, studies_of_inputs
 from metaanalysis.options import PoolOptions, checked_level
 
 if TYPE_CHECKING:
@@ -40,32 +41,37 @@ class Resolved(NamedTuple):
     summary: Summary | None
 
 
-def studies_of_frame(data: Any, asked: Asked) -> Studies:
-    """The studies of a frame; lazy ones are asked for the columns that are needed, and for no others."""
-    if asked.by is None:
-        raise DataError(
-            "by names the column, or the columns, whose values tell the meta-analyses apart, as in "
-            'by=["review", "analysis"]. For one meta-analysis use pool.'
-        )
-    frame, found = opened(data, asked)
+def studies_of_columns(
+    frame: nw.DataFrame[Any],
+    found: Resolved,
+    asked: Asked,
+    groups: Grouping,
+    keys: KeyColumns,
+    numbers: NumbersOf = numeric_column,
+) -> Studies:
+    """The studies of a table that has one measure; numbers: how a column becomes an array that nobody else changes."""
+    inputs = inputs_of_columns(frame, found, asked, labels(frame, asked.label), numbers)
+    notes = () if found.summary is None else (found.summary.note,)
+    return studies_of_inputs(inputs, keys, groups.order, groups.offsets, frame, notes)
+
+
+def groups_of_frame(frame: nw.DataFrame[Any], asked: Asked) -> tuple[Grouping, KeyColumns]:
+    """The groups of a table by its key columns, and the keys, one row a group."""
     if height(frame) == 0:
         raise DataError("the table has no rows: there is no group to pool.")
     by = key_names(frame, asked.by)
-    inputs = inputs_of_frame(frame, found, asked)
     groups = grouped(frame, by, asked.sorted)
-    notes = () if found.summary is None else (found.summary.note,)
-    return studies_of_inputs(inputs, frame.select(by)[groups.first], groups.order, groups.offsets, frame, notes)
+    return groups, frame.select(by)[groups.first]
 
 
-def inputs_of_frame(
-    frame: nw.DataFrame[Any], found: Resolved, asked: Asked, numbers: NumbersOf = numeric_column
+def inputs_of_columns(
+    frame: nw.DataFrame[Any], found: Resolved, asked: Asked, label: Labels, numbers: NumbersOf = numeric_column
 ) -> Inputs:
     """The data of all rows of a frame; numbers: how a column becomes an array that nobody else changes."""
     level = checked_level(asked.ci_level)
     convention = asked.convention or "metafor"
     options = effect_options(found.entry.corrected, convention, found.options)
     check_variants(found.entry, options)
-    label = labels(frame, asked.label)
     values = {name: closed(numbers(frame, column, label)) for name, column in found.columns.items()}
     columns = found.columns
     if found.summary is not None and found.summary.error_is_p:
@@ -85,20 +91,54 @@ def weights_column(frame: nw.DataFrame[Any], name: Any) -> str:
     return find_column(frame, name, "tau2_weights")
 
 
-def opened(data: Any, asked: Asked) -> tuple[nw.DataFrame[Any], Resolved]:
-    """The frame, and what is read of it."""
+def opened(data: Any, asked: Asked) -> tuple[nw.DataFrame[Any], Resolved | None]:
+    """The frame, and what is read of it; None where a column names the measure of each row. Lazy ones are asked for the columns
+    that are needed, and for no others.
+    """
     import narwhals as nw
 
     lazy = nw.from_native(data, pass_through=True)
     if not isinstance(lazy, nw.LazyFrame):
         frame = open_frame(data)
-        return frame, resolved(list(frame.columns), asked, frame)
+        return frame, None if has_measure_column(frame, asked) else resolved(list(frame.columns), asked, frame)
     frame = lazy.head(0).collect()
-    found = resolved(list(frame.columns), asked, frame)
+    found = None if has_measure_column(frame, asked) else resolved(list(frame.columns), asked, frame)
     label = [asked.label] if isinstance(asked.label, str) else [name for name in LABELS if name in frame.columns][:1]
-    weights = [] if asked.tau2_weights is None else [weights_column(frame, asked.tau2_weights)]
-    needed = [*key_names(frame, asked.by), *found.columns.values(), *label, *weights]
+    needed = [*key_names(frame, asked.by), *columns_read(found, asked, frame), *label]
     return lazy.select(*dict.fromkeys(needed)).collect(), found
+
+
+def has_measure_column(frame: nw.DataFrame[Any], asked: Asked) -> bool:
+    """Whether `measure` is the name of a column, and of no measure: then each row has its own."""
+    name = asked.measure
+    if not isinstance(name, str) or not has_column(frame, name):
+        return False
+    try:
+        measure_named(name)
+    except OptionError:
+        return True
+    return False
+
+
+def columns_read(found: Resolved | None, asked: Asked, frame: nw.DataFrame[Any]) -> list[str]:
+    """The columns of numbers that are read, and that of the measures."""
+    return list(roles_of_columns(found, asked, frame))
+
+
+def roles_of_columns(found: Resolved | None, asked: Asked, frame: nw.DataFrame[Any]) -> dict[str, str]:
+    """The columns of numbers that are read, with what each is for, and that of the measures (found is None): then those that
+    some measure may need are read, which are mapped or have our names.
+    """
+    weights = {} if asked.tau2_weights is None else {weights_column(frame, asked.tau2_weights): "tau2_weights"}
+    if found is not None:
+        return weights | {column: name for name, column in found.columns.items()}
+    names = dict.fromkeys([*GIVEN_NAMES, *(name for entry in MEASURES.values() for name in entry.inputs)])
+    given = {**asked.others, "y": asked.y, "v": asked.v, "se": asked.se}
+    mapped = {name: given[name] for name in names if given.get(name) is not None}
+    for name, column in mapped.items():
+        find_column(frame, column, name)
+    have = {name: mapped.get(name, name) for name in names if name in mapped or has_column(frame, name)}
+    return {str(asked.measure): "measure"} | weights | {column: name for name, column in have.items()}
 
 
 def resolved(have: Sequence[str], asked: Asked, frame: nw.DataFrame[Any]) -> Resolved:

@@ -36,7 +36,7 @@ class Inputs:
     """The data of all rows, by our names, and how their effect sizes are computed.
 
     `columns` says what each is called in the user's table; `level` is that of intervals that are given; `tau2_weights` are those
-    of the generalised Q, where tau2 is estimated by it.
+    of the generalised Q, where tau2 is estimated by it; `rows`: where they stand in the user's table, None where these are all.
     """
 
     entry: Measure
@@ -48,6 +48,7 @@ class Inputs:
     level: float
     tau2_weights: FloatArray | None = None
     tau2_weights_column: str = "tau2_weights"
+    rows: IntArray | None = None
 
     @property
     def given(self) -> bool:
@@ -68,7 +69,9 @@ def effects_of_rows(
     for bad, why in incomplete(inputs.data, inputs.columns, extremes):
         reasons.leave_out(bad, why)
     complete = reasons.kept
-    data = Collecting(inputs.data, inputs.columns, inputs.label, complete, extremes=extremes, reasons=reasons)
+    data = Collecting(
+        inputs.data, inputs.columns, inputs.label, complete, inputs.rows, extremes=extremes, reasons=reasons
+    )
     check_all(data, check_given if inputs.given else lambda part: check_inputs(part, inputs.entry))
     if inputs.given or not looks_at_all_studies(inputs.options):
         y, v = computed(inputs, complete, reasons)

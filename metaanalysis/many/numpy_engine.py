@@ -106,10 +106,15 @@ def no_answers(ragged: Ragged, names: frozenset[str]) -> dict[str, FloatArray | 
 
 def some_groups(ragged: Ragged, groups: IntArray) -> Ragged:
     """The studies of some of the groups, end to end."""
+    rows = rows_of_groups(ragged, groups)
+    return Ragged(ragged.y[rows], ragged.v[rows], np.concatenate([[0], np.cumsum(ragged.sizes[groups])]))
+
+
+def rows_of_groups(ragged: Ragged, groups: IntArray) -> IntArray:
+    """The places of the studies of some of the groups, group after group."""
     starts, sizes = ragged.offsets[groups], ragged.sizes[groups]
-    offsets = np.concatenate([[0], np.cumsum(sizes)])
-    rows = np.repeat(starts - offsets[:-1], sizes) + np.arange(offsets[-1])
-    return Ragged(ragged.y[rows], ragged.v[rows], offsets)
+    ends = np.cumsum(sizes)
+    return np.repeat(starts - ends + sizes, sizes) + np.arange(int(sizes.sum()))
 
 
 def may_fail(options: PoolOptions) -> bool:

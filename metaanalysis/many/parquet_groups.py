@@ -136,6 +136,8 @@ def pooled_groups(
     words = pa.array(many.words, type=pa.string())
     status = pa.DictionaryArray.from_arrays(pa.array(many.codes.astype(np.int8)), words)
     columns = dict(zip(plan.by, heads, strict=True))
+    if many.measures and "measure" not in columns:
+        columns["measure"] = pa.array(many.measures, type=pa.string())
     columns |= {name: pa.array(values) for name, values in numbers.items()}
     columns |= {"status": status, "iterations": pa.array(many.iterations)}
     columns |= {ROW: pa.array(rows, type=pa.int64()), KEPT: pa.array(many.k, type=pa.int64())}
@@ -148,9 +150,11 @@ def pooled_quietly(table: pa.Table, offsets: IntArray, options: Options, all_row
     all_rows: those of all files together, by which the engine is chosen: the same for every part of them.
     """
     from metaanalysis.many.columns import chosen_columns
-    from metaanalysis.many.doors_frames import inputs_of_frame, opened
+    from metaanalysis.many.doors import studies_of_table
+    from metaanalysis.many.doors_frames import opened
+    from metaanalysis.many.keys import Grouping
     from metaanalysis.many.pooling import POOL_OPTIONS, pool_options, pooled_many, worthwhile_engine
-    from metaanalysis.many.studies import keys_of_offsets, studies_of_inputs
+    from metaanalysis.many.studies import keys_of_offsets
 
     given = dict(options)
     convention = given.pop("convention", None)
@@ -161,8 +165,8 @@ def pooled_quietly(table: pa.Table, offsets: IntArray, options: Options, all_row
     settled, convention_name = pool_options(table, convention, chosen, "tau2_weights" in given)
     asked = asked_of((), settled.method, convention, given)
     frame, found = opened(table, asked)
-    inputs = inputs_of_frame(frame, found, asked, floats_of_file)
-    studies = studies_of_inputs(inputs, keys_of_offsets(len(offsets) - 1), None, offsets, frame)
+    groups = Grouping(None, offsets, offsets[:-1])
+    studies = studies_of_table(frame, found, asked, groups, keys_of_offsets(len(offsets) - 1), floats_of_file)
     return pooled_many(studies, settled, convention_name, columns, engine, starts, workers, progress=False)
 
 

@@ -81,17 +81,15 @@ def first_plan(
 def needed_columns(path: str, by: Sequence[str], options: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]:
     """The columns of the key, and those of the numbers with what each is for; DataError where one is missing."""
     from metaanalysis.effects.columns import open_frame
-    from metaanalysis.many.doors_frames import resolved, weights_column
+    from metaanalysis.many.doors_frames import has_measure_column, resolved, roles_of_columns
     from metaanalysis.many.keys import key_names
 
     frame = open_frame(empty_table(path))
     given = {name: value for name, value in options.items() if name not in (*POOL_OPTIONS, *OF_POOL_MANY)}
     asked = asked_of(by, str(options.get("method") or "inverse-variance"), options.get("convention"), given)
     with naming(path):
-        found = resolved(list(frame.columns), asked, frame)
-        keys = tuple(key_names(frame, list(by)))
-        weights = [] if asked.tau2_weights is None else [weights_column(frame, asked.tau2_weights)]
-    return keys, dict.fromkeys(weights, "tau2_weights") | {column: name for name, column in found.columns.items()}
+        found = None if has_measure_column(frame, asked) else resolved(list(frame.columns), asked, frame)
+        return tuple(key_names(frame, list(by))), roles_of_columns(found, asked, frame)
 
 
 def check_kinds_of_keys(source: Source, by: Sequence[str]) -> None:

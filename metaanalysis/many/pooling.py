@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from metaanalysis.many.columns import chosen_columns
 from metaanalysis.many.dask_frames import is_dask_frame, pool_dask
 from metaanalysis.many.doors import studies_of
 from metaanalysis.many.left_out import shown_reasons
+from metaanalysis.many.numpy_engine import no_answers, rows_of_groups, some_groups
 from metaanalysis.many.studies import Studies
 from metaanalysis.many.tables import compute_tables
 from metaanalysis.models.numbers import ci_title
@@ -96,7 +97,9 @@ def pool_many(
         is then that of a normal test); ``notes`` says so. Alleles are not looked at: align them first.
     measure
         Computes effect sizes of the table's data, as `effect_sizes` does, in one call for all rows; columns by our names where
-        yours differ, as in ``events1="tpos"``.
+        yours differ, as in ``events1="tpos"``. Or the name of a column that holds the measure of each row, where the groups have
+        several: a group has one, and ``measures`` tells it. Of each, what it is computed from is read, or else effects that are
+        given: ``y`` (on the scale of analysis), and for ratios ``estimate``, where that is mapped.
     offsets
         With arrays whose groups lie end to end: group g is ``offsets[g]`` to ``offsets[g + 1]``.
     model, method, tau2, ci, prediction, i2, convention, level
@@ -239,9 +242,7 @@ def pooled_many(
     name = "numpy" if by_counts else engines.chosen_engine(engine, options, names)
     with progress_bar(ragged.y.size, "studies", show) as advance:
         if by_counts:
-            found = compute_tables(
-                ragged, studies.counts, studies.measure, studies.options, options, names, threads, advance
-            )
+            found = tables_of(studies, options, names, threads, advance)
         else:
             found = engines.compute(
                 ragged, options, names, engine=name, starts=starts, workers=threads, advance=advance
@@ -282,9 +283,37 @@ def pooled_many(
         studies=studies.by_group(),
         starts=starts,
         notes=studies.notes,
+        measures=() if studies.measures is None else studies.measures.of_groups,
         tau2_method=TAU2.entry(options.tau2).title if options.model == "random" else "",
         ci_method=ci_title(options.ci),
     )
+
+
+def tables_of(
+    studies: Studies,
+    options: PoolOptions,
+    names: frozenset[str],
+    threads: int,
+    advance: Callable[[int], object],
+) -> dict[str, FloatArray]:
+    """As an engine's `compute`, from the counts: all groups together, or those of each measure."""
+    ragged, measures = studies.ragged, studies.measures
+    if measures is None:
+        return compute_tables(
+            ragged, studies.counts, studies.measure, studies.options, options, names, threads, advance
+        )
+    into: dict[str, Any] = no_answers(ragged, names - {"k"})
+    for code, measure in enumerate(measures.keys):
+        groups = np.flatnonzero(measures.codes == code)
+        rows = rows_of_groups(ragged, groups)
+        counts = {name: x[rows] for name, x in studies.counts.items()}
+        if any(np.isnan(x).any() for x in counts.values()):
+            counts = {}
+        part = some_groups(ragged, groups)
+        found = compute_tables(part, counts, measure, measures.options[code], options, names, threads, advance)
+        for name, values in into.items():
+            values[groups] = found[name]
+    return into | ({"k": ragged.sizes} if "k" in names else {})
 
 
 def codes_of(status: FloatArray, sizes: IntArray) -> IntArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -30,13 +30,32 @@ KeyColumns: TypeAlias = "nw.DataFrame[Any] | Mapping[str, IntArray | FloatArray]
 COUNTS = ("events1", "n1", "events2", "n2")
 
 
+class GroupMeasures(NamedTuple):
+    """The measures of a table in which a column names them, the options of each, and of each group which (-1: none)."""
+
+    keys: tuple[str, ...]
+    options: tuple[EffectOptions, ...]
+    codes: IntArray
+
+    @property
+    def title(self) -> str:
+        """All of them."""
+        return ", ".join(self.keys)
+
+    @property
+    def of_groups(self) -> tuple[str | None, ...]:
+        """The measure of each group; None where no study names one."""
+        return tuple(np.array([*self.keys, None], dtype=object)[self.codes].tolist())
+
+
 @dataclass(frozen=True)
 class Studies:
     """Studies to be pooled.
 
     `rows` are the places of the kept studies in the user's table (None where all are kept and lie as they are); `keys` has one
     row a group; `counts` holds two groups' counts of the kept studies where they are known; `one` makes the effects of a
-    group; `all_offsets` and `order` are the groups before anyone was left out; `places` are where the rows stand in a 2-D block.
+    group; `all_offsets` and `order` are the groups before anyone was left out; `places` are where the rows stand in a 2-D block;
+    `measures`: where a column names them.
     """
 
     ragged: Ragged
@@ -53,6 +72,7 @@ class Studies:
     notes: tuple[str, ...] = ()
     places: IntArray | None = None
     label: Sequence[str] = ()
+    measures: GroupMeasures | None = None
 
     def by_group(self) -> StudiesByGroup:
         """The studies as a result keeps them: closed to changes."""

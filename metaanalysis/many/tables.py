@@ -57,15 +57,15 @@ def compute_tables(
     advance: Callable[[int], object] | None = None,
 ) -> dict[str, FloatArray]:
     """As an engine's `compute`, from the counts; a group whose estimate is not defined is NaN, with NOT_FINITE."""
+    if options.method == "mantel-haenszel" and measure not in (*FORMULAS, "GEN"):
+        raise OptionError(
+            f"method='mantel-haenszel' pools risk ratios, odds ratios and risk differences (RR, OR, RD), not {measure}. "
+            f"For {measure} use method='inverse-variance'."
+        )
     if not counts:
         raise DataError(
             f"method={options.method!r} pools the counts themselves ({', '.join(COUNTS)}), and these effects ({measure}) are "
             f"given without them: give the columns of counts and measure=, or pool by inverse variance."
-        )
-    if options.method == "mantel-haenszel" and measure not in FORMULAS:
-        raise OptionError(
-            f"method='mantel-haenszel' pools risk ratios, odds ratios and risk differences (RR, OR, RD), not {measure}. "
-            f"For {measure} use method='inverse-variance'."
         )
     sizes = ragged.sizes
     names = columns - {"k"}

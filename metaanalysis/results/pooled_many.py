@@ -92,7 +92,9 @@ class PooledMany:
     key_columns
         The groups' keys, one row a group: a frame, or where they came as arrays of numbers, those by name.
     measure, model, method, level
-        What was pooled, and how.
+        What was pooled, and how; of several measures ``measure`` names them all.
+    measures
+        Where a column named them, the measure of each group (None where no study names one); else empty.
     options, convention
         All choices, as `pool` takes them.
     engine
@@ -126,6 +128,7 @@ class PooledMany:
     notes: tuple[str, ...] = ()
     tau2_method: str = ""
     ci_method: str = ""
+    measures: Sequence[str | None] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         for values in (*self.columns.values(), self.k, self.iterations, self.codes):
@@ -237,7 +240,8 @@ class PooledMany:
     def to_frame(self) -> Any:
         """One row a group, in the kind of frame that came in (pandas for arrays): keys, numbers, status and iterations.
 
-        Numbers are on the scale of analysis (log for ratios); `back_transformed` gives the other.
+        Where a column named the measures, there is one of each group's, unless the keys hold one of that name. Numbers are on
+        the scale of analysis (log for ratios); `back_transformed` gives the other.
         """
         return self._framed(self._numbers())
 
@@ -249,14 +253,34 @@ class PooledMany:
         OptionError
             For Freeman and Tukey's measures, whose way back takes the studies' sizes: ``many[key].back_transformed()`` has them.
         """
-        entry = measure_named(self.measure)
-        if entry.size is not None:
-            raise OptionError(
-                f"the way back from {entry.analysis_scale} takes the sizes of a group's studies: use "
-                f"many[key].back_transformed(), group by group."
-            )
         have = [name for name in ON_ANALYSIS_SCALE if name in self.columns]
-        return self._framed({name: entry.back_transform(self.columns[name]) for name in have})
+        numbers = {name: np.full(len(self), np.nan) for name in have}
+        for measure, groups in self._groups_by_measure().items():
+            entry = measure_named(measure)
+            if entry.size is not None:
+                raise OptionError(
+                    f"the way back from {entry.analysis_scale} takes the sizes of a group's studies: use "
+                    f"many[key].back_transformed(), group by group."
+                )
+            for name, values in numbers.items():
+                values[groups] = entry.back_transform(self.columns[name][groups])
+        return self._framed(numbers)
+
+    @property
+    def scale(self) -> str:
+        """What the numbers are, in words, such as ``log risk ratio``; of several measures, all of them."""
+        scales = [measure_named(measure).analysis_scale for measure in self._groups_by_measure()]
+        return ", ".join(scales) or "no measure"
+
+    def _groups_by_measure(self) -> dict[str, IntArray | slice]:
+        """The groups of each measure."""
+        if not self.measures:
+            return {self.measure: slice(None)}
+        places: dict[str, list[int]] = {}
+        for place, measure in enumerate(self.measures):
+            if measure is not None:
+                places.setdefault(measure, []).append(place)
+        return {measure: np.array(at, dtype=np.intp) for measure, at in places.items()}
 
     def _numbers(self) -> dict[str, FloatArray | IntArray]:
         return {name: self.k if name == "k" else values for name, values in self.columns.items()}
@@ -276,6 +300,9 @@ class PooledMany:
         # The sentences are few: made once, and taken as often as they are needed.
         words = nw.new_series("status", list(self.words), nw.String, backend=made_by)[codes]
         before = [series for series in columns if series.name != "iterations"]
+        if self.measures and "measure" not in self.names:
+            named = self.measures if places is None else [self.measures[place] for place in places.tolist()]
+            before.insert(0, nw.new_series("measure", list(named), nw.String, backend=made_by))
         after = [series for series in columns if series.name == "iterations"]
         if not keys.implementation.is_pandas_like():
             return keys.with_columns(*before, words, *after).to_native()
@@ -283,8 +310,7 @@ class PooledMany:
 
     def summary(self) -> str:
         """What was pooled, how many groups have no answer, and the first of them."""
-        entry = measure_named(self.measure)
-        title = f"{len(self):,} meta-analyses by {', '.join(self.names)}: {entry.analysis_scale}"
+        title = f"{len(self):,} meta-analyses by {', '.join(self.names)}: {self.scale}"
         least, most = int(self.k.min(initial=self.k.max(initial=0))), int(self.k.max(initial=0))
         model = f"{self.model}-effect{'s' if self.model == 'random' else ''} model"
         how = "" if self.method == "inverse-variance" else f", {self.method}"
@@ -307,14 +333,16 @@ class PooledMany:
         have = [
             name for name in ("k", "estimate", "ci_low", "ci_high", "p_value", "tau2", "i2") if name in self.columns
         ]
-        table = [[*self.names, *have]]
+        measures = ["measure"] if self.measures and "measure" not in self.names else []
+        table = [[*self.names, *measures, *have]]
         for place in range(min(SHOWN, len(self))):
             key = self.keys[place] if len(self.names) > 1 else (self.keys[place],)
+            key = (*key, self.measures[place] or "") if measures else key
             values = [
                 str(int(self.k[place])) if name == "k" else number(float(self.columns[name][place])) for name in have
             ]
             table.append([*map(str, key), *values])
-        lines += ["", *lined_up(table, len(self.names))]
+        lines += ["", *lined_up(table, len(self.names) + len(measures))]
         if len(self) > SHOWN:
             lines.append(f"… and {len(self) - SHOWN:,} more, in .to_frame()")
         return "\n".join(lines)
@@ -325,7 +353,7 @@ class PooledMany:
     def __repr__(self) -> str:
         failed = self.failures.size
         parts = [f"<PooledMany: {len(self):,} {'group' if len(self) == 1 else 'groups'} by {', '.join(self.names)}"]
-        parts.append(measure_named(self.measure).analysis_scale)
+        parts.append(self.scale)
         if failed:
             parts.append(f"{failed:,} without an answer")
         if len(self.left_out):

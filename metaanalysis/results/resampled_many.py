@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metaanalysis.effects import measure_named
 from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.results.pooled_many import SHOWN, PooledMany, pandas_frame
 from metaanalysis.results.text import lined_up, number
@@ -115,7 +114,7 @@ class ResampledMany:
     def summary(self) -> str:
         """What was done, how many rows have no answer, and the first of them all."""
         groups = len(self.original)
-        title = f"{self.question.capitalize()} of {groups:,} meta-analyses: {measure_named(self.original.measure).analysis_scale}"
+        title = f"{self.question.capitalize()} of {groups:,} meta-analyses: {self.original.scale}"
         lines = [title, "=" * len(title), f"{self.how}."]
         failures = self.failures
         if failures.size:

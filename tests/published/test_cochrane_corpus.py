@@ -240,3 +240,19 @@ def test_the_two_say_why_and_what_to_do(corpus):
         random = ma.pool(effects, method="mantel-haenszel", model="random")
         assert (random.estimate, random.tau2) == (0.0, 0.0)
         assert random.se > 0
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_one_call_takes_all_measures(listed, model):
+    """The whole export, whose column names the measure of each row, by one call a model: the numbers of one call a measure."""
+    rows = listed[listed.models.str.split("|").str[0] == model]
+    rows = rows.assign(measure=rows.measure.replace("GENexp", "GEN"))
+    settings = {"by": KEY, "convention": "revman5", **MODELS[model]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MetaAnalysisWarning)
+        together = ma.pool_many(rows, measure="measure", y="giv_estimate", se="giv_se", **settings).to_frame()
+        for measure, mine in rows.groupby("measure"):
+            given = {"y": "giv_estimate", "se": "giv_se"} if measure == "GEN" else {}
+            alone = ma.pool_many(mine, measure=measure, **given, **settings).to_frame()
+            ours = together[together.measure == measure].drop(columns="measure").reset_index(drop=True)
+            pd.testing.assert_frame_equal(ours, alone, rtol=1e-12, atol=1e-13)

@@ -1,0 +1,222 @@
+"""A column of measures: every group by the measure that its rows name, all of them in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from metaanalysis.effects import Effects, Measure, measure_named
+from metaanalysis.effects.calculate import GIVEN, GIVEN_NAMES, OPTION_NAMES, from_inputs
+from metaanalysis.effects.columns import labels, numbers_held, numeric_column
+from metaanalysis.effects.effects import closed
+from metaanalysis.effects.labels import Labels
+from metaanalysis.effects.measures import MEASURES
+from metaanalysis.errors import DataError, OptionError
+from metaanalysis.formulas.arrays import FloatArray, IntArray
+from metaanalysis.many.asked import Asked
+from metaanalysis.many.doors_frames import NumbersOf, inputs_of_columns, refuse_unknown, resolved
+from metaanalysis.many.inputs import Inputs, effects_of_rows
+from metaanalysis.many.keys import Grouping, factorized, key_column, shown_key
+from metaanalysis.many.left_out import Reasons
+from metaanalysis.many.studies import COUNTS, GroupMeasures, KeyColumns, Studies, arranged, member_rows
+from metaanalysis.options import EffectOptions
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+# The codes of rows that name no measure.
+MISSING, UNKNOWN = -1, -2
+# A column with more values than this is not one of measures.
+MOST_VALUES = 500
+
+
+class MeasuresOfRows(NamedTuple):
+    """The measures that a column names, by first appearance, and of each row which; MISSING or UNKNOWN where it names none."""
+
+    keys: tuple[str, ...]
+    codes: IntArray
+
+
+class Part(NamedTuple):
+    """The rows of one measure: which they are in the table, and what is computed of them."""
+
+    rows: IntArray
+    inputs: Inputs
+
+
+def measures_of_rows(column: nw.Series[Any], name: str) -> MeasuresOfRows:
+    """Which measure each row is of; DataError for a column that holds something else altogether."""
+    missing = np.asarray(column.is_null().to_numpy(), dtype=np.bool_)
+    some = column.filter(~column.is_null()) if missing.any() else column
+    which = factorized(key_column(some), name)
+    # They count up by first appearance.
+    first = np.flatnonzero(np.diff(np.maximum.accumulate(which), prepend=-1))
+    values = some[first[: MOST_VALUES + 1]].to_list()
+    keys = [key_named(value) for value in values]
+    found = {key: code for code, key in enumerate(dict.fromkeys(key for key in keys if key is not None))}
+    if len(values) > MOST_VALUES:
+        raise DataError(
+            f"measure={name!r} is a column of more than {MOST_VALUES} different values, such as {values[0]!r}: it would have to "
+            f"hold the measure of each row, one of {', '.join(MEASURES)}."
+        )
+    codes = np.full(missing.size, MISSING, dtype=np.intp)
+    codes[~missing] = np.array([UNKNOWN if key is None else found[key] for key in keys], dtype=np.intp)[which]
+    return MeasuresOfRows(tuple(found), codes)
+
+
+def key_named(value: object) -> str | None:
+    """The key of the measure that a value names; None where it names none, or is a NaN that its frame takes for a value."""
+    try:
+        return measure_named(value.strip() if isinstance(value, str) else str(value)).key
+    except OptionError:
+        return None
+
+
+def measures_of_groups(found: MeasuresOfRows, groups: Grouping, frame: nw.DataFrame[Any], asked: Asked) -> IntArray:
+    """Which measure each group is of, MISSING where no row says; DataError for a group of two."""
+    codes = found.codes if groups.order is None else found.codes[groups.order]
+    starts = groups.offsets[:-1]
+    none = codes < 0
+    highest = np.maximum.reduceat(codes, starts)
+    lowest = np.minimum.reduceat(np.where(none, len(found.keys), codes), starts)
+    mixed = np.flatnonzero((lowest < highest) & (highest >= 0))
+    if mixed.size:
+        group = int(mixed[0])
+        names = [asked.by] if isinstance(asked.by, str) else list(asked.by)
+        key = f" ({shown_key({name: frame[name] for name in names}, int(groups.first[group]))})" if names else ""
+        more = f"; {mixed.size - 1:,} more groups are like it" if mixed.size > 1 else ""
+        raise DataError(
+            f"a group{key} has studies of two measures, {found.keys[lowest[group]]} and {found.keys[highest[group]]}, which "
+            f"can't be pooled together: put the measure among the keys, as in by=[…, {asked.measure!r}]{more}."
+        )
+    return np.where(highest < 0, MISSING, highest)
+
+
+def asked_of_measure(asked: Asked, entry: Measure, have: Sequence[str]) -> Asked:
+    """The keywords that concern one measure: its data where the table has them, else effects that are given.
+
+    A ratio's estimate is taken as published where ``estimate`` is mapped; all else is on the scale of analysis.
+    """
+    given = {**asked.others, "y": asked.y, "v": asked.v, "se": asked.se}
+    named = {name for name, value in given.items() if value is not None}
+    there = named.union(have)
+    ways = [names for names in GIVEN if names[0] != "estimate" or entry.back == "exp"]
+    own = bool(entry.inputs) and (there.issuperset(entry.inputs) or not any(there.issuperset(way) for way in ways))
+    ratio = entry.back == "exp" and "estimate" in named
+    apart = set(GIVEN_NAMES) if own else (set() if ratio else {"estimate"})
+    keep = {*OPTION_NAMES, "zerocells", *(entry.inputs if own else GIVEN_NAMES)} - apart
+    others = {name: value for name, value in asked.others.items() if name in keep}
+    y, v, se = (None, None, None) if own or ratio else (asked.y, asked.v, asked.se)
+    return replace(asked, measure=entry.key, y=y, v=v, se=se, others=others)
+
+
+def refuse_unknown_of_measures(asked: Asked, entries: Sequence[Measure]) -> None:
+    """OptionError for a keyword that is a column of none of the measures, and no option."""
+    inputs = dict.fromkeys(name for entry in entries for name in entry.inputs)
+    refuse_unknown(asked.others, (*inputs, *GIVEN_NAMES, *OPTION_NAMES, "zerocells"))
+
+
+def studies_by_measure(
+    frame: nw.DataFrame[Any],
+    asked: Asked,
+    groups: Grouping,
+    keys: KeyColumns,
+    numbers: NumbersOf = numeric_column,
+) -> Studies:
+    """The studies of a table in which a column names each row's measure: computed in one call a measure."""
+    name = str(asked.measure)
+    found = measures_of_rows(frame[name], name)
+    if asked.method == "peto":
+        # As with one measure: Peto's odds ratio of the counts, whatever else they might be compared by.
+        found = MeasuresOfRows(("PETO",), np.where(found.codes < 0, found.codes, 0))
+    entries = [measure_named(key) for key in found.keys]
+    refuse_unknown_of_measures(asked, entries)
+    of_groups = measures_of_groups(found, groups, frame, asked)
+    n = found.codes.size
+    label = labels(frame, asked.label)
+    order = np.arange(n) if groups.order is None else groups.order
+    reasons = reasons_of_no_measure(frame[name], found.codes, name)
+    y, v = np.full((2, n), np.nan)
+    weights = None if asked.tau2_weights is None else np.full(n, np.nan)
+    counts: dict[str, FloatArray] = {}
+    local = np.empty(n, dtype=np.intp)
+    parts: list[Part] = []
+    for code, entry in enumerate(entries):
+        rows = np.flatnonzero(found.codes == code)
+        local[rows] = np.arange(rows.size)
+        inputs = inputs_of_rows(frame, rows, asked_of_measure(asked, entry, frame.columns), label.take(rows), numbers)
+        parts.append(Part(rows, inputs))
+        mine = found.codes[order] == code
+        offsets = np.append(0, np.cumsum(mine))[groups.offsets]
+        y[rows], v[rows], why = effects_of_rows(inputs, local[order[mine]], offsets)
+        add_reasons(reasons, why, rows, local)
+        if weights is not None and inputs.tau2_weights is not None:
+            weights[rows] = inputs.tau2_weights
+        if set(COUNTS) <= set(inputs.data):
+            for count in COUNTS:
+                counts.setdefault(count, np.full(n, np.nan))[rows] = inputs.data[count]
+    ragged, kept = arranged(y, v, reasons, groups.order, groups.offsets, weights)
+
+    def one(group: int) -> Effects:
+        at = member_rows(ragged.offsets, kept, group)
+        inputs = parts[of_groups[group]].inputs
+        values = {name: closed(x[local[at]]) for name, x in inputs.data.items()}
+        return from_inputs(
+            inputs.entry, values, inputs.columns, label.take(at), inputs.options, inputs.convention, inputs.level, frame, at
+        )  # fmt: skip
+
+    measures = GroupMeasures(found.keys, tuple(part.inputs.options for part in parts), of_groups)
+    return Studies(
+        ragged,
+        kept,
+        keys,
+        measures.title,
+        EffectOptions(),
+        asked.convention or "metafor",
+        one,
+        reasons,
+        groups.order,
+        groups.offsets,
+        {count: x if kept is None else x[kept] for count, x in counts.items()},
+        label=label if kept is None else label.take(kept),
+        measures=measures,
+    )
+
+
+def inputs_of_rows(frame: nw.DataFrame[Any], rows: IntArray, asked: Asked, label: Labels, numbers: NumbersOf) -> Inputs:
+    """The data of the rows of one measure: in other rows a column may hold anything."""
+
+    def numbers_there(whole: nw.DataFrame[Any], column: str, names: Sequence[str]) -> FloatArray:
+        held = numbers_held(whole, column)
+        if held is not None:
+            return np.array(held[rows], dtype=np.float64)
+        return numbers(whole.select(column)[rows], column, names)
+
+    every = rows.size == frame.shape[0]
+    found = resolved(list(frame.columns), asked, frame)
+    return replace(inputs_of_columns(frame, found, asked, label, numbers if every else numbers_there), rows=rows)
+
+
+def reasons_of_no_measure(column: nw.Series[Any], codes: IntArray, name: str) -> Reasons:
+    """Who is left out because no measure is named."""
+    reasons = Reasons.none(codes.size)
+    reasons.leave_out(codes == MISSING, f"{name} is missing")
+    reasons.leave_out(codes == UNKNOWN, lambda row: f"{name} ({column[row]!r}) is not a measure")
+    return reasons
+
+
+def add_reasons(reasons: Reasons, of_part: Reasons, rows: IntArray, local: IntArray) -> None:
+    """Add who is left out of some rows; local: the place of each row of the table among them."""
+    if not of_part.any:
+        return
+    before = len(reasons.reasons)
+    reasons.codes[rows] = np.where(of_part.codes > 0, of_part.codes + before, 0)
+    reasons.reasons.extend(of_table(why, local) for why in of_part.reasons)
+
+
+def of_table(why: str | Callable[[int], str], local: IntArray) -> str | Callable[[int], str]:
+    """A reason of a part's row as one of the table's."""
+    return why if isinstance(why, str) else lambda row: why(int(local[row]))
