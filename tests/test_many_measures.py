@@ -147,9 +147,14 @@ def test_a_bad_row_is_named_by_its_place_in_the_table():
     frame = mixed(seed=4, groups=20)
     row = int(np.flatnonzero(frame["measure"] == "OR")[-1])
     frame.loc[row, "events1"] = frame.loc[row, "n1"] + 1
-    many = pooled(frame)
-    reason = many.excluded.set_index("row")["reason"][row + 1]
-    assert reason.startswith("events1 (")
+    other = int(np.flatnonzero(frame["measure"] == "SMD")[0])
+    frame.loc[other, "sd1"] = -1.0
+    nameless = int(np.flatnonzero(frame["measure"] == "HR")[0])
+    frame.loc[nameless, "measure"] = None
+    reasons = pooled(frame).excluded.set_index("row")["reason"]
+    assert reasons[row + 1].startswith("events1 (")
+    assert reasons[other + 1].startswith("sd1 (-1)")
+    assert reasons[nameless + 1] == "measure is missing"
     frame.loc[row, "events1"] = 1.5
     with pytest.warns(DataWarning, match=rf"in study '{frame.loc[row, 'study']}' \(row {row + 1}\)"):
         pooled(frame)
