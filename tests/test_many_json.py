@@ -89,7 +89,9 @@ def test_bad_groups_and_rows_come_back_with_their_reasons() -> None:
     same(again.excluded, many.excluded)
     assert again.status == many.status
     assert again.failed.status.tolist() == ["no study is left"]
-    with pytest.raises(ma.DataError, match="no study of group 2"):
+    with pytest.raises(
+        ma.DataError, match="no study of this group is left: 1 were left out, the first because v is missing"
+    ):
         again[many.keys[1]]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import numbers
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -40,7 +41,8 @@ def open_frame(data: FrameLike) -> nw.DataFrame[Any]:
         if len(set(lengths.values())) > 1:
             raise DataError(f"the columns differ in length: {lengths}. Each study needs a value in every column.")
         data = pd.DataFrame(dict(data))
-    if isinstance(data, list) and data and all(isinstance(row, Mapping) for row in data):
+    records = isinstance(data, np.ndarray) and data.dtype.names is not None
+    if records or (isinstance(data, list) and data and all(isinstance(row, Mapping) for row in data)):
         import pandas as pd
 
         data = pd.DataFrame.from_records(data)
@@ -56,10 +58,22 @@ def open_frame(data: FrameLike) -> nw.DataFrame[Any]:
             f"not {type(data).__name__}."
         ) from None
     except Exception as error:
+        twice = repeated(getattr(data, "columns", ()))
+        if twice:
+            raise DataError(
+                f"the names of columns have to be unique, and more than one is called {' or '.join(map(repr, twice[:3]))}: "
+                f"rename or drop the others first."
+            ) from None
         raise DataError(f"this frame can't be read: {error}.") from error
     if isinstance(frame, nw.LazyFrame):
         return frame.collect()
     return cast("nw.DataFrame[Any]", frame)
+
+
+def repeated(names: Iterable[object]) -> list[object]:
+    """The names that come more than once."""
+    counted = Counter(names)
+    return [name for name, times in counted.items() if times > 1]
 
 
 def height(frame: nw.DataFrame[Any]) -> int:

@@ -65,6 +65,11 @@ class Labels(Sequence[str]):
         column: Any = source
         return list(column.to_list() if isinstance(self._rows, range) else column[self._rows].to_list())
 
+    @property
+    def are_given(self) -> bool:
+        """Whether they are the user's, and not "Study 1", "Study 2", …."""
+        return self._source is not None
+
     def take(self, at: IntArray) -> Labels:
         """Those at some places, in that order."""
         return Labels(self._source, np.asarray(at) if isinstance(self._rows, range) else self._rows[at])

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from metaanalysis.errors import OptionError
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.moments import few_moments_of_mean, q_moments_of_mean, score_moments_of_mean
 from metaanalysis.formulas.problems import MomentsOfMean, Problems
@@ -70,6 +71,18 @@ def moments_for(estimator: str | Tau2Function | None) -> MomentsOfMean:
     return few_moments_of_mean if estimator in ("PM", "EB", "PMM") else q_moments_of_mean
 
 
+def one_value_a_problem(answer: object, lead: tuple[int, ...], option: str) -> FloatArray:
+    """What a function answered, as one number a problem (lead); OptionError for anything else, which would mix problems up."""
+    found = np.asarray(answer, dtype=np.float64)
+    if found.shape != lead:
+        raise OptionError(
+            f"the function that was given for {option} answered an array of shape {found.shape}, where one value a "
+            f"meta-analysis was expected, of shape {lead}: y and v have the studies along their last axis and may have others "
+            f"in front, so that it has to work along the last axis alone, as y.var(axis=-1, ddof=1) does."
+        )
+    return found
+
+
 def estimate_tau2(
     function: Tau2Function,
     y: FloatArray,
@@ -88,10 +101,10 @@ def estimate_tau2(
         answer = function(y, v, X) if ours is None else ours(y, v, X, given)
     if isinstance(answer, Solution):
         return answer
-    raw = np.asarray(answer, dtype=np.float64)
+    raw = one_value_a_problem(answer, lead, "tau2")
     known = status_of(given).reshape(lead) if given is not None and ours is not None else None
     status = unsolvable(y, v, residual_df(v != np.inf, X)) if known is None else known
-    value, lost = np.maximum(raw, 0.0), np.isnan(raw)
+    value, lost = np.maximum(raw, 0.0), ~np.isfinite(raw)
     zero = value == 0
     # (CONVERGED is 0.)
     if status.any() or lost.any():

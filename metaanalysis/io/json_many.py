@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from metaanalysis.effects import MEASURES, Effects
+from metaanalysis.effects import MEASURES
 from metaanalysis.errors import OptionError
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.io.json_effects import effects_in, effects_out, options_in, options_out
 from metaanalysis.io.json_values import Found, number_out, numbers_out
 from metaanalysis.io.provenance import data_hash
-from metaanalysis.models.own_weights import generalised_q_function, generalised_q_of_many
-from metaanalysis.models.pool import fitted
+from metaanalysis.many.one_group import ListedEffects, PoolGroup
+from metaanalysis.models.own_weights import generalised_q_of_many
 from metaanalysis.options import PoolOptions
-from metaanalysis.results import Pooled
 from metaanalysis.results.pooled_many import PooledMany, RowsLeftOut, StudiesByGroup
 
 # A document takes some two kilobytes a group.
@@ -77,6 +76,7 @@ def many_out(many: PooledMany) -> dict[str, Any]:
             "rows": (rows.rows if rows.shown_rows is None else rows.shown_rows).tolist(),
             "groups": rows.groups.tolist(),
             "reasons": [rows.reason(row) for row in rows.rows.tolist()],
+            **({"label": list(rows.label)} if rows.label else {}),
         },
     }
 
@@ -135,19 +135,8 @@ def many_in(found: Found) -> PooledMany:
     studies = studies_in(found.table("studies"), np.append(0, np.cumsum(k)), weighted)
     convention = found.text("convention")
 
-    def effects_of(group: int) -> Effects:
-        mine = effects[group]
-        if mine is None:
-            raise found.error("groups", f"has no study of group {group + 1}")
-        return mine
-
-    def one(group: int) -> Pooled:
-        chosen = options
-        if studies.tau2_weights is not None:
-            weights = studies.tau2_weights[studies.offsets[group] : studies.offsets[group + 1]]
-            chosen = dataclasses.replace(options, tau2=generalised_q_function(weights))
-        return fitted(effects_of(group), chosen, convention)
-
+    effects_of = ListedEffects(effects)
+    left_out = left_out_in(found.table("left_out"), n)
     columns = found.table("columns")
     codes = found.rows("codes", n, len(words))
     iterations = found.rows("iterations", n, 2**53)
@@ -166,9 +155,9 @@ def many_in(found: Found) -> PooledMany:
         codes=codes,
         words=words,
         failing=frozenset(failing.tolist()),
-        pool_one=one,
+        pool_one=PoolGroup(effects_of, options, convention, studies.offsets, studies.tau2_weights, left_out),
         effects_of_one=effects_of,
-        left_out=left_out_in(found.table("left_out"), n),
+        left_out=left_out,
         studies=studies,
         notes=found.texts("notes"),
         measures=measures_in(found, n),
@@ -243,4 +232,7 @@ def left_out_in(found: Found, groups: int) -> RowsLeftOut:
     assert rows is not None
     assert of is not None
     by_row = dict(zip(rows.tolist(), reasons, strict=True))
-    return RowsLeftOut(rows, of, by_row.__getitem__)
+    label = found.texts("label") if "label" in found.content else ()
+    if len(label) not in (0, len(reasons)):
+        raise found.error("label", f"has {len(label)} values for {len(reasons)} studies")
+    return RowsLeftOut(rows, of, by_row.__getitem__, label=label)

@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 # Effects, whether they are odds ratios, and what tells their standard errors, by name; case does not matter. The standard
 # error of an odds ratio is that of its logarithm, as PLINK writes it.
+P_VALUES = ("p", "p_value", "p-value", "pval", "pvalue")
 PAIRS = (
-    (("beta", "b"), False, ("se", "beta_se", "se_beta", "stderr"), False),
-    (("effect",), False, ("stderr",), False),
-    (("or",), True, ("log(or)_se", "se"), False),
-    (("beta", "b"), False, ("p", "p_value", "p-value", "pval"), True),
-    (("or",), True, ("p", "p_value", "p-value", "pval"), True),
+    (("beta", "b"), False, ("se", "beta_se", "se_beta", "sebeta", "stderr", "std_err", "standard_error"), False),
+    (("effect",), False, ("stderr", "se"), False),
+    (("or", "odds_ratio"), True, ("log(or)_se", "se"), False),
+    (("beta", "b"), False, P_VALUES, True),
+    (("or", "odds_ratio"), True, P_VALUES, True),
 )
+# For a message: how they are written.
+UNDERSTOOD = "BETA (or B) with SE, Effect with StdErr, OR with SE of its logarithm, or BETA or OR with P"
 
 
 class Summary(NamedTuple):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from metaanalysis.effects import Effects
 from metaanalysis.effects.columns import numeric_column
@@ -29,7 +32,7 @@ def studies_of(data: Any, asked: Asked) -> Studies:
         return studies_of_arrays(data[0], data[1], asked)
     if data is None:
         return studies_of_arrays(asked.y, asked.v, asked)
-    if is_array(data) and not hasattr(data, "columns"):
+    if is_array(data) and not is_table(data):
         raise DataError("one array alone can't be pooled: give both, as in pool_many((y, v), by=keys) or y=…, v=….")
     asked.refuse(("offsets",), "a table's groups are named by its key columns")
     if asked.by is None:
@@ -39,6 +42,13 @@ def studies_of(data: Any, asked: Asked) -> Studies:
         )
     frame, found = opened(data, asked)
     return studies_of_table(frame, found, asked, *groups_of_frame(frame, asked))
+
+
+def is_table(data: Any) -> bool:
+    """Whether an object that holds several values has columns: a frame, a record array, a list of records."""
+    if hasattr(data, "columns") or (isinstance(data, np.ndarray) and data.dtype.names is not None):
+        return True
+    return isinstance(data, list) and bool(data) and all(isinstance(row, Mapping) for row in data)
 
 
 def studies_of_table(

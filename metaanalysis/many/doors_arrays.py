@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from metaanalysis.effects import Effects, as_measure, measure_named, under_convention
-from metaanalysis.effects.columns import find_column, numbers_held, plain_array
+from metaanalysis.effects.columns import find_column, numbers_held, plain_array, to_floats
 from metaanalysis.effects.effects import closed
 from metaanalysis.effects.labels import Labels
 from metaanalysis.errors import DataError, OptionError
@@ -32,19 +32,38 @@ def is_array(value: object) -> bool:
     """Whether something holds one value a study, as arrays, lists and columns do."""
     if isinstance(value, str | bytes | Mapping):
         return False
-    return isinstance(value, list | tuple | np.ndarray) or (hasattr(value, "__len__") and hasattr(value, "dtype"))
+    if isinstance(value, list | tuple | np.ndarray):
+        return True
+    # A number of NumPy's has a type too, and no length.
+    return hasattr(value, "__len__") and (hasattr(value, "dtype") or hasattr(value, "__array__"))
+
+
+def as_array(values: Any) -> Any:
+    """An array of whatever holds one value a study, or a value for each study of each group; NaN where one is masked."""
+    if isinstance(values, np.ma.MaskedArray):
+        if values.dtype.kind in "biuf":
+            return np.where(np.ma.getmaskarray(values), np.nan, np.asarray(values.data, dtype=np.float64))
+        values = np.array(values.tolist(), dtype=object)
+    found = np.asarray(values)
+    if found.ndim == 2 and found.dtype.kind not in "biuf":
+        # Missing values of other kinds than NaN, and what is no number at all.
+        flat = to_floats(found.ravel().tolist(), "the block", Labels(None, found.size))
+        found = flat.reshape(found.shape)
+    return found
 
 
 def studies_of_arrays(y: Any, v: Any, asked: Asked) -> Studies:
     """The studies of arrays: y with v or se; by keys, by offsets, or 2-D (groups, k)."""
     second, name = (v, "v") if v is not None else (asked.se, "se")
-    if y is None or second is None or (v is not None and asked.se is not None):
+    if v is not None and asked.se is not None:
+        raise DataError("v and se were both given: leave one of them out.")
+    if y is None or second is None:
         raise DataError("pool_many needs effect sizes and either v or se, as in pool_many(y=y, v=v, by=keys).")
     if not (is_array(y) and is_array(second)):
         raise DataError("y and v are names of columns only where a table is given: pool_many(table, y=…, v=…).")
     if asked.others:
         raise OptionError(f"there is no keyword {', '.join(map(repr, asked.others))} for arrays of effect sizes.")
-    y, second = np.asarray(y), np.asarray(second)
+    y, second = as_array(y), as_array(second)
     if y.shape != second.shape:
         raise DataError(f"y has the shape {y.shape} and {name} {second.shape}: each study needs one of both.")
     weights = checked_weights(asked.tau2_weights, y.shape)
@@ -64,7 +83,7 @@ def studies_of_arrays(y: Any, v: Any, asked: Asked) -> Studies:
             groups = offsets.size - 1
             keys = keys_of_offsets(groups) if asked.by is None else distinct_keys(asked.by, groups)
         else:
-            by = columns_of_keys(asked.by, y.size)
+            by = columns_of_keys(asked.by, y.size, "studies")
             if y.size == 0:
                 raise DataError("y and v are empty: there is no group to pool.")
             (order, offsets, _), keys = groups_and_keys(by, y.size, asked.sorted)
@@ -103,7 +122,7 @@ def checked_weights(weights: Any, shape: tuple[int, ...]) -> FloatArray | None:
         raise DataError(
             "tau2_weights names a column only where a table is given; with arrays, give one weight a study."
         )
-    found = np.array(weights, dtype=np.float64)
+    found = np.array(as_array(weights), dtype=np.float64)
     if found.shape != shape:
         raise DataError(f"tau2_weights has the shape {found.shape} and y {shape}: each study needs one.")
     return found
@@ -128,12 +147,14 @@ def checked_offsets(offsets: Any, rows: int) -> IntArray:
     return found
 
 
-def columns_of_keys(by: Any, n: int) -> dict[str, Any]:
-    """Keys that are arrays, one or several, by name; n of each."""
+def columns_of_keys(by: Any, n: int, each: str) -> dict[str, Any]:
+    """Keys that are arrays, one or several, by name; n of each, one for each of the studies or of the groups."""
     if by is None:
         raise DataError("by tells which group each study belongs to: one key a study, as in by=keys, or give offsets=.")
     if isinstance(by, Mapping):
         columns = {str(name): values for name, values in by.items()}
+    elif hasattr(by, "columns") and hasattr(by, "__getitem__"):
+        columns = {str(name): by[name] for name in by.columns}
     elif several(by):
         columns = {f"key{i + 1}": values for i, values in enumerate(by)}
     elif is_array(by):
@@ -142,8 +163,15 @@ def columns_of_keys(by: Any, n: int) -> dict[str, Any]:
         raise DataError("by names a column only where a table is given; with arrays, give one key a study.")
     for name, values in columns.items():
         if len(values) != n:
-            raise DataError(f"the key {name!r} has {len(values)} values, and there are {n} of y: each needs one.")
-    return {name: column(values) for name, values in columns.items()}
+            raise DataError(f"the key {name!r} has {len(values):,} values, and there are {n:,} {each}: each needs one.")
+    found = {name: column(values) for name, values in columns.items()}
+    for name, values in found.items():
+        if isinstance(values, np.ndarray) and values.ndim != 1:
+            raise DataError(
+                f"the key {name!r} has {values.ndim} dimensions: give one key in one dimension, and several in a list, as in "
+                f"by=[review, analysis], or by name, as in by={{'review': review, 'analysis': analysis}}."
+            )
+    return found
 
 
 def groups_and_keys(columns: Mapping[str, Any], n: int, declared_sorted: bool | None) -> tuple[Grouping, KeyColumns]:
@@ -167,6 +195,10 @@ def is_column_of_numbers(values: Any) -> bool:
 
 def column(values: Any) -> Any:
     """An array of one dimension, whatever held it."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        return [
+            None if masked else value for value, masked in zip(values.tolist(), np.ma.getmaskarray(values), strict=True)
+        ]
     return values if isinstance(values, list | tuple) else np.asarray(values)
 
 
@@ -182,7 +214,7 @@ def is_series(value: object) -> bool:
 
 def distinct_keys(by: Any, groups: int) -> KeyColumns:
     """One key a group; DataError where one comes twice."""
-    found, keys = groups_and_keys(columns_of_keys(by, groups), groups, None)
+    found, keys = groups_and_keys(columns_of_keys(by, groups, "groups"), groups, None)
     if found.first.size != groups:
         raise DataError(
             "two groups have the same key: with offsets, or a 2-D block, by has one key of its own a group."
@@ -213,6 +245,6 @@ def studies_of_effects_by(effects: Effects, asked: Asked) -> Studies:
         names = list(by)
     if names is not None:
         by = {column_name: keys_in(effects, column_name) for column_name in names}
-    found, keys = groups_and_keys(columns_of_keys(by, effects.k), effects.k, asked.sorted)
+    found, keys = groups_and_keys(columns_of_keys(by, effects.k, "studies"), effects.k, asked.sorted)
     weights = None if asked.tau2_weights is None else weights_of(effects, asked.tau2_weights, "tau2_weights")
     return studies_of_effects(effects, keys, found.order, found.offsets, weights)

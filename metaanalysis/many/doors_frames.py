@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -19,10 +20,11 @@ from metaanalysis.errors import DataError, OptionError, nearest
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.conversions_from_tests import standard_error_from_p
 from metaanalysis.many.asked import Asked
-from metaanalysis.many.column_names import Summary, summary_columns
-from metaanalysis.many.inputs import Inputs
+from metaanalysis.many.column_names import UNDERSTOOD, Summary, summary_columns
+from metaanalysis.many.inputs import Inputs, Unusable
 from metaanalysis.many.keys import Grouping, grouped, key_names
-from metaanalysis.many.studies import FROM_P, KeyColumns, Studies, effect_options, studies_of_inputs
+from metaanalysis.many.one_group import FROM_P
+from metaanalysis.many.studies import KeyColumns, Studies, effect_options, studies_of_inputs
 from metaanalysis.options import PoolOptions, checked_level
 
 if TYPE_CHECKING:
@@ -74,10 +76,12 @@ def inputs_of_columns(
     check_variants(found.entry, options)
     values = {name: closed(numbers(frame, column, label)) for name, column in found.columns.items()}
     columns = found.columns
+    unusable: tuple[Unusable, ...] = ()
     if found.summary is not None and found.summary.error_is_p:
-        values["se"] = closed(errors_from_p(values))
+        se, unusable = errors_from_p(values, columns)
+        values["se"] = closed(se)
         columns = {**columns, "se": FROM_P}
-    inputs = Inputs(found.entry, values, columns, label, options, convention, level)
+    inputs = Inputs(found.entry, values, columns, label, options, convention, level, unusable=unusable)
     if asked.tau2_weights is None:
         return inputs
     column = weights_column(frame, asked.tau2_weights)
@@ -97,7 +101,10 @@ def opened(data: Any, asked: Asked) -> tuple[nw.DataFrame[Any], Resolved | None]
     """
     import narwhals as nw
 
-    lazy = nw.from_native(data, pass_through=True)
+    # What can't be read is told by `open_frame`.
+    with contextlib.suppress(Exception):
+        data = nw.from_native(data, pass_through=True)
+    lazy = data
     if not isinstance(lazy, nw.LazyFrame):
         frame = open_frame(data)
         return frame, None if has_measure_column(frame, asked) else resolved(list(frame.columns), asked, frame)
@@ -146,17 +153,25 @@ def resolved(have: Sequence[str], asked: Asked, frame: nw.DataFrame[Any]) -> Res
     entry = measure_named("GEN" if asked.measure is None else asked.measure)
     if asked.method == "peto" and asked.measure is not None:
         entry = measure_named("PETO")
+    if asked.v is not None and asked.se is not None:
+        raise DataError("v and se were both named: leave one of them out.")
     given = {**asked.others, "y": asked.y, "v": asked.v, "se": asked.se}
     refuse_unknown(asked.others, (*entry.inputs, *GIVEN_NAMES, *OPTION_NAMES, "zerocells"))
     mapped, options = split_keywords(given, entry)
     options = with_stata_zero_cells(options, entry)
     summary = None if mapped or has_inputs(entry, have) else summary_columns(have)
-    if summary is not None and (not summary.is_ratio or asked.measure is None or entry.back == "exp"):
+    if summary is not None and (not summary.is_ratio or asked.measure is None or entry.key == "OR"):
         if summary.is_ratio and asked.measure is None:
             entry = measure_named("OR")
         names = {"estimate" if summary.is_ratio else "y": summary.effect, "se": summary.error}
         return Resolved(entry, names, options, summary)
-    names = {name: mapped.get(name, name) for name in inputs_wanted(entry, have, mapped)}
+    try:
+        wanted = inputs_wanted(entry, have, mapped)
+    except DataError as problem:
+        if asked.measure is not None:
+            raise
+        raise DataError(f"{problem} Of tables of summary statistics {UNDERSTOOD} are understood.") from None
+    names = {name: mapped.get(name, name) for name in wanted}
     return Resolved(entry, {name: find_column(frame, column, name) for name, column in names.items()}, options, None)
 
 
@@ -177,10 +192,32 @@ def has_inputs(entry: Measure, have: Sequence[str]) -> bool:
     return own or ("y" in have and bool({"v", "se", "ci_low"} & set(have)))
 
 
-def errors_from_p(values: dict[str, FloatArray]) -> FloatArray:
-    """Standard errors from the p-values in the place of `se`; NaN where a p-value is none, or says nothing."""
-    p = values["se"]
+def errors_from_p(
+    values: Mapping[str, FloatArray], columns: Mapping[str, str]
+) -> tuple[FloatArray, tuple[Unusable, ...]]:
+    """Standard errors from the p-values in the place of `se`, NaN where a p-value is none or says nothing; and who says nothing."""
+    p, name = values["se"], "estimate" if "estimate" in values else "y"
+    effect = values[name]
     with np.errstate(all="ignore"):
-        y = np.log(values["estimate"]) if "estimate" in values else values["y"]
+        y = np.log(effect) if name == "estimate" else effect
         se = standard_error_from_p(y, np.where((p > 0) & (p < 1), p, np.nan))
-    return np.where(np.isfinite(se) & (se > 0), se, np.nan)
+
+    def shown(column: str, value: float) -> str:
+        return f"{column} ({value:.10g})"
+
+    def says(what: str) -> Callable[[int], str]:
+        return lambda row: f"{shown(columns['se'], p[row])} {what}"
+
+    no_ratio = (name == "estimate") & ~((effect > 0) & np.isfinite(effect)) & ~np.isnan(effect)
+    unusable: list[Unusable] = [
+        (np.isnan(p), f"{columns['se']} is missing"),
+        (no_ratio, lambda row: f"{shown(columns[name], effect[row])} is not a positive ratio"),
+        (p == 0, says("is too small to tell a standard error: name a column of standard errors, as in se=…")),
+        ((p < 0) | (p > 1), says("is not a probability")),
+        (p == 1, says("tells no standard error: the test statistic is 0, whatever it is")),
+        (
+            (y == 0) & (p < 1),
+            lambda row: f"{shown(columns[name], effect[row])} is no effect, whose p-value tells no standard error",
+        ),
+    ]
+    return np.where(np.isfinite(se) & (se > 0), se, np.nan), tuple(unusable)

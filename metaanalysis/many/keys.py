@@ -160,7 +160,7 @@ def nowhere(column: KeyColumn) -> BoolArray:
 
 def changes(column: KeyColumn, name: str) -> BoolArray:
     """Where a value differs from the one before; the first does."""
-    if isinstance(column, np.ndarray) or column.dtype.is_numeric():
+    if isinstance(column, np.ndarray) or numpy_holds(column):
         values = column if isinstance(column, np.ndarray) else column.to_numpy()
         return np.append(True, np.asarray(values[1:] != values[:-1], dtype=np.bool_))
     try:
@@ -173,6 +173,11 @@ def changes(column: KeyColumn, name: str) -> BoolArray:
             # Lists, structures and objects that their library does not compare.
             differs = factorized_objects(column.to_list(), name)
     return np.append(True, differs[1:] != differs[:-1])
+
+
+def numpy_holds(series: nw.Series[Any]) -> bool:
+    """Whether these are numbers that NumPy has a type for."""
+    return bool(series.dtype.is_numeric()) and str(series.dtype) not in ("Int128", "UInt128")
 
 
 def codes_if_coded(series: nw.Series[Any]) -> IntArray:
@@ -190,7 +195,7 @@ def factorized(series: KeyColumn, name: str) -> IntArray:
     if isinstance(series, np.ndarray):
         return np.asarray(pd.factorize(series)[0], dtype=np.intp)
     native = series.to_native()
-    if series.implementation.is_pandas_like() or series.dtype.is_numeric():
+    if series.implementation.is_pandas_like() or numpy_holds(series):
         values = native if series.implementation.is_pandas() else series.to_numpy()
         try:
             return np.asarray(pd.factorize(values)[0], dtype=np.intp)

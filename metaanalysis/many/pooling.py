@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from metaanalysis.conventions import convention_named, override
 from metaanalysis.diagnostics.progress import progress_bar
 from metaanalysis.effects import Effects
 from metaanalysis.effects.checks import users_line
-from metaanalysis.errors import DataError, ExcludedStudiesWarning, OptionError
+from metaanalysis.errors import ExcludedStudiesWarning, OptionError
 from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.formulas.inference import InferenceFunction
 from metaanalysis.formulas.prediction import PredictionFunction
@@ -27,19 +27,21 @@ from metaanalysis.many.dask_frames import is_dask_frame, pool_dask
 from metaanalysis.many.doors import studies_of
 from metaanalysis.many.left_out import shown_reasons
 from metaanalysis.many.numpy_engine import no_answers, rows_of_groups, some_groups
+from metaanalysis.many.one_group import PoolGroup
 from metaanalysis.many.studies import Studies
 from metaanalysis.many.tables import compute_tables
 from metaanalysis.models.numbers import ci_title
-from metaanalysis.models.own_weights import generalised_q_function, with_generalised_q_of_many
-from metaanalysis.models.pool import fitted, settled
-from metaanalysis.options import PoolOptions
-from metaanalysis.results.pooled import Pooled
+from metaanalysis.models.own_weights import with_generalised_q_of_many
+from metaanalysis.models.pool import settled
+from metaanalysis.options import PoolOptions, choose
 from metaanalysis.results.pooled_many import PooledMany, RowsLeftOut
 
 # Below so many rows no progress bar is worth its flicker.
 LONG = 2_000_000
 # With fewer studies NumPy is done before compiled code is loaded: that takes a second or two, and twenty the first time of all.
 WORTH_COMPILED = 1_000_000
+# So many studies that are left out a warning names.
+SHOWN_REASONS = 3
 POOL_OPTIONS = tuple(entry.name for entry in fields(PoolOptions))
 # What a group may end in, beside what a solver may.
 NO_STUDY, ONE_STUDY, NOT_DEFINED = len(Status), len(Status) + 1, len(Status) + 2
@@ -190,7 +192,7 @@ def pool_many(
         measure=measure,
         convention=convention,
         method=options.method,
-        sorted=sorted,
+        sorted=checked_sorted(sorted),
         label=label,
         tau2_weights=tau2_weights,
         ci_level=columns_and_options.pop("ci_level", 0.95),
@@ -239,7 +241,8 @@ def pooled_many(
     names = frozenset(wanted)
     show = progress if progress is not None or ragged.y.size >= LONG else False
     by_counts = options.method != "inverse-variance"
-    name = "numpy" if by_counts else engines.chosen_engine(engine, options, names)
+    name = engines.chosen_engine(engine, options, names)
+    choose("starts", starts, engines.STARTS)
     with progress_bar(ragged.y.size, "studies", show) as advance:
         if by_counts:
             found = tables_of(studies, options, names, threads, advance)
@@ -253,18 +256,7 @@ def pooled_many(
         codes = np.where(codes == Status.NOT_FINITE, NOT_DEFINED, codes)
     rows, groups = studies.left_out()
     shown = None if studies.places is None else studies.places[rows]
-
-    def one(group: int) -> Pooled:
-        if sizes[group] == 0:
-            mine = rows[groups == group]
-            why = f", the first because {studies.reasons.sentence(int(mine[0]))}" if mine.size else ""
-            raise DataError(f"no study of this group is left: {mine.size} were left out{why}.")
-        chosen = options
-        if ragged.tau2_weights is not None:
-            mine = ragged.tau2_weights[ragged.offsets[group] : ragged.offsets[group + 1]]
-            chosen = replace(options, tau2=generalised_q_function(mine))
-        return fitted(studies.one(group), chosen, convention)
-
+    left_out = RowsLeftOut(rows, groups, studies.reasons.sentence, shown, studies.labels_of(rows))
     return PooledMany(
         columns={column: np.asarray(found[column]) for column in wanted},
         k=sizes,
@@ -277,9 +269,9 @@ def pooled_many(
         codes=codes,
         words=WORDS,
         failing=FAILING,
-        pool_one=one,
+        pool_one=PoolGroup(studies.one, options, convention, ragged.offsets, ragged.tau2_weights, left_out),
         effects_of_one=studies.one,
-        left_out=RowsLeftOut(rows, groups, studies.reasons.sentence, shown),
+        left_out=left_out,
         studies=studies.by_group(),
         starts=starts,
         notes=studies.notes,
@@ -325,24 +317,36 @@ def codes_of(status: FloatArray, sizes: IntArray) -> IntArray:
     return np.where(sizes == 0, NO_STUDY, codes)
 
 
+def checked_sorted(declared: object) -> bool | None:
+    """Whether the rows are said to be sorted."""
+    if declared is None or isinstance(declared, bool | np.bool_):
+        return None if declared is None else bool(declared)
+    raise OptionError(f"sorted={declared!r} is no answer: it is True, False, or None to have it looked at.")
+
+
 def checked_workers(workers: int | None) -> int:
     """How many threads."""
     if workers is None:
         return cores()
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+    if isinstance(workers, bool) or not isinstance(workers, int | np.integer) or workers < 1:
         raise OptionError(f"workers={workers!r} is not a number of threads: it is a whole number from 1 upward.")
-    return workers
+    return int(workers)
 
 
 def warn_of_left_out(studies: Studies) -> None:
     """One warning for all studies that were left out."""
     if not studies.reasons.any:
         return
-    rows: FloatArray | Any = studies.reasons.rows
+    rows = studies.reasons.rows
     places = rows if studies.places is None else studies.places[rows]
-    by_row = dict(zip(rows.tolist(), places.tolist(), strict=True)) if rows.size < 10 else {}
-    shown = shown_reasons(studies.reasons, lambda row: f"row {by_row.get(row, row) + 1}")
-    more = "; …" if rows.size > 3 else ""
+    first = rows[:SHOWN_REASONS]
+    names = studies.labels_of(first) or [""] * first.size
+    by_row = {
+        row: f"row {place + 1}" + (f" ('{name}')" if name else "")
+        for row, place, name in zip(first.tolist(), places.tolist(), names, strict=False)
+    }
+    shown = shown_reasons(studies.reasons, by_row.__getitem__, SHOWN_REASONS)
+    more = "; …" if rows.size > SHOWN_REASONS else ""
     total = studies.reasons.codes.size
     warnings.warn(
         f"{rows.size:,} of {total:,} studies left out ({shown}{more}). See .excluded.",

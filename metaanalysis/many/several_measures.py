@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from metaanalysis.effects import Effects, Measure, measure_named
-from metaanalysis.effects.calculate import GIVEN, GIVEN_NAMES, OPTION_NAMES, from_inputs
+from metaanalysis.effects import Measure, measure_named
+from metaanalysis.effects.calculate import GIVEN, GIVEN_NAMES, OPTION_NAMES
 from metaanalysis.effects.columns import labels, numbers_held, numeric_column
-from metaanalysis.effects.effects import closed
 from metaanalysis.effects.labels import Labels
 from metaanalysis.effects.measures import MEASURES
 from metaanalysis.errors import DataError, OptionError
@@ -21,7 +20,8 @@ from metaanalysis.many.doors_frames import NumbersOf, inputs_of_columns, refuse_
 from metaanalysis.many.inputs import Inputs, effects_of_rows
 from metaanalysis.many.keys import Grouping, factorized, key_column, shown_key
 from metaanalysis.many.left_out import Reasons
-from metaanalysis.many.studies import COUNTS, GroupMeasures, KeyColumns, Studies, arranged, member_rows
+from metaanalysis.many.one_group import EffectsOfGroup, Members
+from metaanalysis.many.studies import COUNTS, GroupMeasures, KeyColumns, Studies, arranged
 from metaanalysis.options import EffectOptions
 
 if TYPE_CHECKING:
@@ -38,13 +38,6 @@ class MeasuresOfRows(NamedTuple):
 
     keys: tuple[str, ...]
     codes: IntArray
-
-
-class Part(NamedTuple):
-    """The rows of one measure: which they are in the table, and what is computed of them."""
-
-    rows: IntArray
-    inputs: Inputs
 
 
 def measures_of_rows(column: nw.Series[Any], name: str) -> MeasuresOfRows:
@@ -143,16 +136,18 @@ def studies_by_measure(
     weights = None if asked.tau2_weights is None else np.full(n, np.nan)
     counts: dict[str, FloatArray] = {}
     local = np.empty(n, dtype=np.intp)
-    parts: list[Part] = []
+    parts: list[Inputs] = []
+    looked_at = np.zeros(n, dtype=np.bool_)
     for code, entry in enumerate(entries):
         rows = np.flatnonzero(found.codes == code)
         local[rows] = np.arange(rows.size)
         inputs = inputs_of_rows(frame, rows, asked_of_measure(asked, entry, frame.columns), label.take(rows), numbers)
-        parts.append(Part(rows, inputs))
+        parts.append(replace(inputs, unusable=()))
         mine = found.codes[order] == code
         offsets = np.append(0, np.cumsum(mine))[groups.offsets]
-        y[rows], v[rows], why = effects_of_rows(inputs, local[order[mine]], offsets)
-        add_reasons(reasons, why, rows, local)
+        found_of_part = effects_of_rows(inputs, local[order[mine]], offsets)
+        y[rows], v[rows], looked_at[rows] = found_of_part.y, found_of_part.v, found_of_part.looked_at
+        add_reasons(reasons, found_of_part.reasons, rows, local)
         if weights is not None and inputs.tau2_weights is not None:
             weights[rows] = inputs.tau2_weights
         if set(COUNTS) <= set(inputs.data):
@@ -160,15 +155,8 @@ def studies_by_measure(
                 counts.setdefault(count, np.full(n, np.nan))[rows] = inputs.data[count]
     ragged, kept = arranged(y, v, reasons, groups.order, groups.offsets, weights)
 
-    def one(group: int) -> Effects:
-        at = member_rows(ragged.offsets, kept, group)
-        inputs = parts[of_groups[group]].inputs
-        values = {name: closed(x[local[at]]) for name, x in inputs.data.items()}
-        return from_inputs(
-            inputs.entry, values, inputs.columns, label.take(at), inputs.options, inputs.convention, inputs.level, frame, at
-        )  # fmt: skip
-
-    measures = GroupMeasures(found.keys, tuple(part.inputs.options for part in parts), of_groups)
+    members = Members(kept, ragged.offsets, groups.order, groups.offsets, looked_at)
+    measures = GroupMeasures(found.keys, tuple(inputs.options for inputs in parts), of_groups)
     return Studies(
         ragged,
         kept,
@@ -176,13 +164,14 @@ def studies_by_measure(
         measures.title,
         EffectOptions(),
         asked.convention or "metafor",
-        one,
+        EffectsOfGroup(tuple(parts), members, label, frame, y, v, of_groups, local),
         reasons,
         groups.order,
         groups.offsets,
         {count: x if kept is None else x[kept] for count, x in counts.items()},
         label=label if kept is None else label.take(kept),
         measures=measures,
+        all_labels=label,
     )
 
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
 from metaanalysis.conventions import convention_named, override
-from metaanalysis.effects import Effects, effects_from_arrays
-from metaanalysis.effects.calculate import from_inputs
-from metaanalysis.effects.effects import closed
+from metaanalysis.effects import Effects
 from metaanalysis.effects.labels import Labels
 from metaanalysis.errors import DataError
 from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.many.inputs import Inputs, effects_of_rows
 from metaanalysis.many.left_out import Reasons
+from metaanalysis.many.one_group import EffectsOfGroup, Members, SubsetOfEffects
 from metaanalysis.many.ragged import Ragged
 from metaanalysis.options import EffectOptions
 from metaanalysis.results.pooled_many import StudiesByGroup
@@ -55,7 +54,7 @@ class Studies:
     `rows` are the places of the kept studies in the user's table (None where all are kept and lie as they are); `keys` has one
     row a group; `counts` holds two groups' counts of the kept studies where they are known; `one` makes the effects of a
     group; `all_offsets` and `order` are the groups before anyone was left out; `places` are where the rows stand in a 2-D block;
-    `measures`: where a column names them.
+    `measures`: where a column names them; `all_labels`: of all rows.
     """
 
     ragged: Ragged
@@ -73,6 +72,7 @@ class Studies:
     places: IntArray | None = None
     label: Sequence[str] = ()
     measures: GroupMeasures | None = None
+    all_labels: Labels | None = None
 
     def by_group(self) -> StudiesByGroup:
         """The studies as a result keeps them: closed to changes."""
@@ -82,6 +82,11 @@ class Studies:
         return StudiesByGroup(
             read_only(ragged.y), read_only(ragged.v), read_only(ragged.offsets), place, self.label, weights
         )
+
+    def labels_of(self, rows: IntArray) -> Sequence[str]:
+        """The labels of some rows of the table; none where the studies have no names."""
+        labels = self.all_labels
+        return labels.take(rows) if labels is not None and labels.are_given else ()
 
     def left_out(self) -> tuple[IntArray, IntArray]:
         """The rows that were left out, and the group of each."""
@@ -129,23 +134,13 @@ def studies_of_inputs(
     notes: tuple[str, ...] = (),
 ) -> Studies:
     """The studies of a table's columns, computed in one call."""
-    y, v, reasons = effects_of_rows(inputs, order, offsets)
+    y, v, reasons, looked_at = effects_of_rows(inputs, order, offsets)
     ragged, rows = arranged(y, v, reasons, order, offsets, inputs.tau2_weights)
     counts = {}
     if set(COUNTS) <= set(inputs.data):
         counts = {name: inputs.data[name] if rows is None else inputs.data[name][rows] for name in COUNTS}
-
-    def one(group: int) -> Effects:
-        at = member_rows(ragged.offsets, rows, group)
-        if inputs.columns.get("se", "se") == FROM_P:
-            return effects_from_arrays(y[at], v[at], inputs.entry.key, inputs.label.take(at).texts)
-        values = {name: closed(x[at]) for name, x in inputs.data.items()}
-        label = inputs.label.take(at)
-        return from_inputs(
-            inputs.entry, values, inputs.columns, label, inputs.options, inputs.convention, inputs.level, source, at
-        )
-
     entry = inputs.entry
+    members = Members(rows, ragged.offsets, order, offsets, looked_at)
     return Studies(
         ragged,
         rows,
@@ -153,24 +148,22 @@ def studies_of_inputs(
         entry.key,
         inputs.options,
         inputs.convention,
-        one,
+        EffectsOfGroup(
+            (replace(inputs, unusable=()),),
+            members,
+            inputs.label,
+            source,
+            y,
+            v,
+        ),
         reasons,
         order,
         offsets,
         counts,
         notes,
         label=inputs.label if rows is None else inputs.label.take(rows),
+        all_labels=inputs.label,
     )
-
-
-# What a standard error that comes from a p-value is called, where a message names its column.
-FROM_P = "the standard error from the p-value"
-
-
-def member_rows(offsets: IntArray, rows: IntArray | None, group: int) -> IntArray:
-    """The rows of a group's kept studies."""
-    at = np.arange(offsets[group], offsets[group + 1])
-    return at if rows is None else rows[at]
 
 
 def studies_of_effects(
@@ -184,11 +177,6 @@ def studies_of_effects(
     reasons = Reasons.none(effects.k)
     ragged, rows = arranged(np.asarray(effects.y), np.asarray(effects.v), reasons, order, offsets, weights)
 
-    def one(group: int) -> Effects:
-        keep = np.zeros(effects.k, dtype=np.bool_)
-        keep[member_rows(offsets, rows, group)] = True
-        return effects.subset(keep)
-
     counts = {}
     if set(COUNTS) <= set(effects.inputs):
         counts = {name: effects.inputs[name] if rows is None else effects.inputs[name][rows] for name in COUNTS}
@@ -199,7 +187,7 @@ def studies_of_effects(
         effects.measure,
         effects.options,
         effects.convention,
-        one,
+        SubsetOfEffects(effects, offsets, order),
         reasons,
         order,
         offsets,

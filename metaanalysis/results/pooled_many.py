@@ -26,15 +26,32 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class RowsLeftOut:
-    """The rows that were left out, in their order: which (from 0), the group of each, and why (a function of the row)."""
+    """The rows that were left out, in their order: which (from 0), the group of each, why (a function of the row), their labels."""
 
     rows: IntArray
     groups: IntArray
     reason: Callable[[int], str] = field(repr=False)
     shown_rows: IntArray | None = None
+    label: Sequence[str] = field(default=(), repr=False)
 
     def __len__(self) -> int:
         return int(self.rows.size)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The reasons as sentences: the functions that make them know the whole table, and can't be pickled."""
+        said = Said({row: self.reason(row) for row in self.rows.tolist()})
+        return RowsLeftOut, (self.rows, self.groups, said, self.shown_rows, tuple(self.label))
+
+
+@dataclass(frozen=True)
+class Said:
+    """Reasons by row."""
+
+    reasons: Mapping[int, str]
+
+    def __call__(self, row: int) -> str:
+        """The reason of a row."""
+        return self.reasons[row]
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +151,11 @@ class PooledMany:
         for values in (*self.columns.values(), self.k, self.iterations, self.codes):
             values.flags.writeable = False
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """As it was, closed to changes again."""
+        self.__dict__.update(state)
+        self.__post_init__()
+
     def __getattr__(self, name: str) -> FloatArray:
         columns = self.__dict__.get("columns", {})
         if name in columns:
@@ -224,18 +246,27 @@ class PooledMany:
 
     @property
     def excluded(self) -> Any:
-        """The studies that were left out, in the kind of frame that came in: row (counted from 1), the group's keys, reason."""
+        """The studies that were left out, in the kind of frame that came in.
+
+        Row (counted from 1), the group's keys, the study's label where a column holds labels, and the reason; where a key has one
+        of these names, ours gets an underscore.
+        """
         import narwhals as nw
 
         keys = self.key_frame[self.left_out.groups]
         made_by = self.key_frame.implementation
         shown = self.left_out.rows if self.left_out.shown_rows is None else self.left_out.shown_rows
-        rows = nw.new_series("row", shown + 1, nw.Int64, backend=made_by)
         reasons = [self.left_out.reason(row) for row in self.left_out.rows.tolist()]
-        texts = nw.new_series("reason", reasons, nw.String, backend=made_by)
+        rows = nw.new_series("row", shown + 1, nw.Int64, backend=made_by)
+        texts = [nw.new_series("reason", reasons, nw.String, backend=made_by)]
+        if self.left_out.label:
+            texts.insert(0, nw.new_series("label", list(self.left_out.label), nw.String, backend=made_by))
+        # Where a key has such a name, ours gets an underscore.
+        rows, *texts = (one.alias(f"{one.name}_") if one.name in self.names else one for one in (rows, *texts))
         if made_by.is_pandas_like():
-            return pandas_frame([rows, *(keys[name] for name in keys.columns), texts])
-        return keys.with_columns(rows, texts).select("row", *self.names, "reason").to_native()
+            return pandas_frame([rows, *(keys[name] for name in keys.columns), *texts])
+        ours = [one.name for one in texts]
+        return keys.with_columns(rows, *texts).select(rows.name, *self.names, *ours).to_native()
 
     def to_frame(self) -> Any:
         """One row a group, in the kind of frame that came in (pandas for arrays): keys, numbers, status and iterations.
