@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,8 @@ def pool_dask(
     """Pool every group of a `dask.dataframe`; nothing is computed before the answer is asked for.
 
     Groups are pooled by `pool_many` inside the partitions, so that all rows of a group must be in one. Where the frame's
-    index is the key and its divisions are known, they are; other frames are shuffled by key.
+    index is the key and its divisions are known, they say so, and each partition is held to them when it is computed: Dask takes
+    them from files without looking whether a group was cut. Other frames are shuffled by key.
 
     Parameters
     ----------
@@ -44,7 +46,8 @@ def pool_dask(
         Column or columns that name the group; the index where it has that name.
     sorted
         True, with a single key: the partitions hold ascending keys, and only the rows at their edges are moved. The least and
-        greatest key of each partition are computed at once, and frames that are not so are refused.
+        greatest key of each partition are computed at once, and frames that are not so are refused. False shuffles, whatever the
+        divisions say.
     pool_many
         The function of that name, which pools the groups of a pandas frame.
     **options
@@ -62,18 +65,23 @@ def pool_dask(
         )
     keys = [by] if isinstance(by, str) else list(by)
     options["workers"] = options.get("workers") or 1
-    together = brought_together(frame, keys, sorted)
-    pooled = Pooling(pool_many, keys, options)
+    together, divisions = brought_together(frame, keys, sorted)
+    pooled = Pooling(pool_many, keys, options, divisions)
     meta = columns_of_result(together, pooled)
     return together.map_partitions(pooled_partition, pooled, meta, meta=meta, clear_divisions=True)
 
 
-def brought_together(frame: Any, keys: list[str], is_sorted: bool | None) -> Any:
-    """The frame with all rows of a group in one partition, and the keys as columns."""
+def brought_together(frame: Any, keys: list[str], is_sorted: bool | None) -> tuple[Any, tuple[Any, ...]]:
+    """The frame with all rows of a group in one partition, and the keys as columns; and the divisions that promise it, if any."""
     index = frame.index.name
     if index in keys:
-        if keys == [index] and frame.known_divisions:
-            return frame.reset_index()
+        if index in frame.columns:
+            raise DataError(f"the index and a column are both called {index!r}: rename one of them.")
+        divisions = frame.divisions
+        # Where two are equal, a key begins two partitions.
+        distinct = frame.known_divisions and len(set(divisions[:-1])) == len(divisions) - 1
+        if keys == [index] and distinct and is_sorted is None:
+            return frame.reset_index(), tuple(divisions)
         frame = frame.reset_index()
     for name in keys:
         if name not in frame.columns:
@@ -82,13 +90,29 @@ def brought_together(frame: Any, keys: list[str], is_sorted: bool | None) -> Any
                 f"The columns are: {', '.join(map(str, frame.columns))}."
             )
     if not is_sorted:
-        return frame if frame.npartitions == 1 else frame.shuffle(keys)
+        return (frame if frame.npartitions == 1 else frame.shuffle(keys)), ()
     if len(keys) > 1:
         raise OptionError(
             f"sorted=True needs a single key in a Dask frame, and there are {len(keys)}: leave sorted out, and it is shuffled."
         )
     check_partitions_ascend(frame, keys[0])
-    return frame.set_index(keys[0], sorted=True).reset_index()
+    return frame.set_index(keys[0], sorted=True).reset_index(), ()
+
+
+def check_within(key: pd.Series, divisions: tuple[Any, ...]) -> None:
+    """DataError where the keys of a partition do not lie between two divisions that follow each other.
+
+    The one above belongs to the next partition, the last of all to the last one.
+    """
+    least, greatest = key.min(), key.max()
+    for below, above in itertools.pairwise(divisions):
+        if least >= below and (greatest < above or (above == divisions[-1] and greatest <= above)):
+            return
+    raise DataError(
+        f"the divisions of the frame promise that all rows of a key are in one partition, but one with {key.name} from {least} to "
+        f"{greatest} does not lie between two of them: the frame was cut within a group. With sorted=True the rows at the edges "
+        f"are brought together, with sorted=False all rows are shuffled."
+    )
 
 
 def check_partitions_ascend(frame: Any, key: str) -> None:
@@ -120,6 +144,7 @@ class Pooling:
     pool_many: PoolMany
     keys: list[str]
     options: Mapping[str, Any]
+    divisions: tuple[Any, ...] = ()
 
     def __call__(self, part: pd.DataFrame) -> pd.DataFrame:
         """One row a group."""
@@ -131,8 +156,11 @@ def columns_of_result(frame: Any, pooled: Pooling) -> pd.DataFrame:
     """The result's columns and their types, without a row: those of a made-up study."""
     from dask.dataframe.utils import meta_nonempty  # type: ignore[attr-defined]
 
-    # Of the two rows that Dask makes up, the second has missing texts.
-    made_up = meta_nonempty(frame._meta).iloc[:1]
+    # Of the two rows that Dask makes up, the second has missing texts; and what it makes up for texts is no number.
+    made_up = meta_nonempty(frame._meta).iloc[:1].copy()
+    for name in made_up.columns:
+        if name not in pooled.keys and made_up[name].dtype.kind not in "biuf":
+            made_up[name] = None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MetaAnalysisWarning)
         return pooled(made_up).iloc[:0]
@@ -140,4 +168,12 @@ def columns_of_result(frame: Any, pooled: Pooling) -> pd.DataFrame:
 
 def pooled_partition(part: pd.DataFrame, pooled: Pooling, meta: pd.DataFrame) -> pd.DataFrame:
     """Pool the groups of a partition, which may have none."""
-    return pooled(part) if len(part) else meta
+    if not len(part):
+        return meta
+    if pooled.divisions:
+        check_within(part[pooled.keys[0]], pooled.divisions)
+    try:
+        return pooled(part)
+    except DataError as problem:
+        problem.add_note("Rows are counted within one partition of the Dask frame, as it was divided for pooling.")
+        raise

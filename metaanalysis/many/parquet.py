@@ -134,10 +134,15 @@ def pool_parquet(
     0  rs1       0.2  0.100  2
     1  rs2       0.2  0.087  2
     """
-    from metaanalysis.many.pooling import checked_workers
+    from metaanalysis.many.pooling import checked_sorted, checked_workers
 
     needs_pyarrow()
+    if not isinstance(by, str | list | tuple):
+        raise DataError(
+            f'by names the key column of the files, or the columns, as in by="snp"; it was {type(by).__name__}.'
+        )
     whole, names = Path(target).absolute(), (by,) if isinstance(by, str) else tuple(by)
+    sorted = checked_sorted(sorted)  # noqa: A001 - as above
     paths = files_of(source)
     check_target(whole, paths, overwrite=overwrite)
     threads = 1
@@ -152,6 +157,8 @@ def pool_parquet(
         options["workers"] = max(1, threads // plan.at_once)
     work = Work(whole.with_name(f"{whole.name}.parts"))
     with alone(work), room_on_disk(work):
+        # Another run may have ended meanwhile.
+        check_target(whole, paths, overwrite=overwrite)
         own, plan = taken_up(work, plan, asked_for(paths, names, options, sorted), resume=resume)
         before = len(own.parts())
         run = Run(own, plan, tuple(options.items()), executor, progress)

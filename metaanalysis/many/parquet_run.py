@@ -47,6 +47,7 @@ OF_POOL_MANY = ("convention", "columns", "engine", "starts", "workers")
 POOL_OPTIONS = tuple(field.name for field in fields(PoolOptions))
 
 UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+UNITS |= {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 def first_plan(
@@ -152,14 +153,18 @@ def overlap(source: Source, key: str) -> bool:
     if limits is None:
         return False
     pairs = list(itertools.pairwise(limits))
-    ascending = all(before[1] <= after[0] for before, after in pairs)
-    descending = all(before[0] >= after[1] for before, after in pairs)
+    try:
+        ascending = all(before[1] <= after[0] for before, after in pairs)
+        descending = all(before[0] >= after[1] for before, after in pairs)
+    except TypeError:
+        # Texts in one file and bytes in another: what they are when they are read is looked at then.
+        return False
     return not (ascending or descending)
 
 
 def memory_in_bytes(limit: str | int) -> int:
     """A number of bytes from words such as 500MB."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([a-z]*)\s*", str(limit).lower())
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-z]*)\s*", str(limit).lower())
     if isinstance(limit, bool) or found is None or found[2] not in UNITS:
         raise OptionError(f"memory_limit={limit!r} is not an amount of memory: write it as in '500MB' or '2GB'.")
     number = int(float(found[1]) * UNITS[found[2]])
@@ -226,6 +231,7 @@ class Run:
             counts = self.written(half)
         with half.open("rb+") as file:
             os.fsync(file.fileno())
+        self.work.check_sources(self.plan.source.paths)
         os.replace(half, target)
         settle(target.parent)
         return counts
@@ -273,7 +279,7 @@ class Run:
         # Large files take their time to go.
         with ThreadPoolExecutor(1) as aside:
             aside.submit(self.work.forget_split_files)
-            yield from merged(self.work.parts())
+            yield from merged(self.work.parts(), self.work.here, self.plan.result_schema)
 
     def done(self, kind: str, what: str, count: int) -> Generator[int, None, None]:
         """Have the tasks of a kind done; their numbers in order, each as soon as it and those before it are done."""

@@ -65,7 +65,7 @@ class Source:
             with readable(path), opened(path) as file:
                 for batch in file.iter_batches(size, row_groups=groups, columns=names):
                     if batch.num_rows:
-                        yield batch.select(names).cast(schema) if batch.schema != schema else batch
+                        yield as_in_schema(batch.select(names), schema, path) if batch.schema != schema else batch
 
     def place(self, row: int) -> str:
         """A row, counted from 0 over all files, in words: counted from 1 in its own file."""
@@ -91,17 +91,26 @@ def _by_file(stretches: Iterable[tuple[int, int, int]]) -> list[tuple[int, list[
 def files_of(source: Any) -> list[str]:
     """The files that a path, a folder, a pattern or a list of them names, in the order of their names."""
     if isinstance(source, str | os.PathLike):
-        return _files_of_one(os.fspath(source))
-    if not isinstance(source, Iterable) or isinstance(source, bytes):
-        raise DataError(
-            f"source is a {type(source).__name__}: give a file, a folder, a pattern such as 'scores/*.parquet' or a list."
-        )
-    found = [path for one in source for path in _files_of_one(os.fspath(one))]
+        names = [os.fspath(source)]
+    else:
+        listed = list(source) if isinstance(source, list | tuple | set | Iterator) else [source]
+        wrong = next((one for one in listed if not isinstance(one, str | os.PathLike)), None)
+        if wrong is not None:
+            raise DataError(
+                f"source is a {type(wrong).__name__}: give a file, a folder, a pattern such as 'scores/*.parquet' or a list of "
+                f"them; for a table in memory use pool_many."
+            )
+        names = [os.fspath(one) for one in listed]
+    found = [path for one in names for path in _files_of_one(one)]
     if not found:
         raise DataError("source is an empty list: give at least one Parquet file.")
-    twice = sorted({path for path in found if found.count(path) > 1})
-    if twice:
-        raise DataError(f"source names {twice[0]} twice: its studies would count double.")
+    known: dict[tuple[int, int], str] = {}
+    for path in found:
+        about = os.stat(path)
+        before = known.setdefault((about.st_dev, about.st_ino), path)
+        if before is not path:
+            also = "" if before == path else f", once as {before}"
+            raise DataError(f"source names {path} twice{also}: its studies would count double.")
     return found
 
 
@@ -125,6 +134,24 @@ def _files_of_one(name: str) -> list[str]:
     if not found:
         raise FileNotFoundError(errno.ENOENT, "No such file, folder, or pattern that matches any", name)
     return found
+
+
+def as_in_schema(batch: pa.RecordBatch, schema: pa.Schema, path: str) -> pa.RecordBatch:
+    """A batch in the types that all files have in common; DataError where a value has no place in them."""
+    import pyarrow as pa
+
+    columns = []
+    for field, column in zip(schema, batch.columns, strict=True):
+        plain = column.storage if isinstance(column, pa.ExtensionArray) else column
+        try:
+            columns.append(plain.cast(field.type))
+        except pa.ArrowInvalid as problem:
+            why = str(problem).strip().split("\n")[0].rstrip(".")
+            raise DataError(
+                f"the column {field.name!r} is {column.type} in {path}, and {field.type} is what all files have in common, which "
+                f"can't hold all of its values ({why}): make the files alike."
+            ) from None
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 @contextmanager
@@ -206,23 +233,29 @@ def _field(schema: pa.Schema, name: str, role: str, path: str) -> pa.Field:
 
 
 def _plain(field: pa.Field) -> pa.Field:
-    """Without dictionaries and notes: the values themselves."""
+    """Without dictionaries, notes and types that Arrow does not compute with: the values themselves."""
     import pyarrow as pa
 
     kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    return pa.field(field.name, kind)
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
+    others = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary(), pa.float16(): pa.float32()}
+    return pa.field(field.name, others.get(kind, kind))
 
 
 def _differing(paths: Sequence[str], schemas: Sequence[pa.Schema]) -> str:
-    """Which column has different types in which two files."""
-    first = schemas[0]
-    for path, schema in zip(paths[1:], schemas[1:], strict=True):
-        for field in first:
-            other = schema.field(field.name)
-            if other.type != field.type:
+    """Which column has types in which two files that do not go together."""
+    import pyarrow as pa
+
+    for name in schemas[0].names:
+        first = schemas[0].field(name)
+        for path, schema in zip(paths[1:], schemas[1:], strict=True):
+            try:
+                pa.unify_schemas([pa.schema([first]), pa.schema([schema.field(name)])], promote_options="permissive")
+            except (pa.ArrowInvalid, pa.ArrowTypeError):
                 return (
-                    f"the column {field.name!r} is {field.type} in {paths[0]} and {other.type} in {path}: "
-                    f"make them the same type."
+                    f"the column {name!r} is {first.type} in {paths[0]} and {schema.field(name).type} in {path}: make them the "
+                    f"same type."
                 )
     return "the columns of the files have types that do not go together."
 
@@ -230,18 +263,21 @@ def _differing(paths: Sequence[str], schemas: Sequence[pa.Schema]) -> str:
 def limits_of(source: Source, name: str) -> list[tuple[Any, Any]] | None:
     """The least and the greatest value of a column in each row group that has rows; None where a file does not say."""
     limits = []
+    groups_of: dict[int, list[int]] = {}
+    for number, group, rows in source.stretches:
+        if rows:
+            groups_of.setdefault(number, []).append(group)
     for number, path in enumerate(source.paths):
         with readable(path), opened(path) as file:
             about = file.metadata
             names = [about.schema.column(at).path for at in range(about.num_columns)]
             if name not in names:
                 return None
-            for file_number, group, rows in source.stretches:
-                if file_number == number and rows:
-                    found = about.row_group(group).column(names.index(name)).statistics
-                    if found is None or not found.has_min_max:
-                        return None
-                    limits.append((found.min, found.max))
+            for group in groups_of.get(number, []):
+                found = about.row_group(group).column(names.index(name)).statistics
+                if found is None or not found.has_min_max:
+                    return None
+                limits.append((found.min, found.max))
     return limits
 
 

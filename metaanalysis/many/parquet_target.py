@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from metaanalysis.errors import DataError
 from metaanalysis.formulas.arrays import IntArray
 from metaanalysis.many.parquet_groups import ROW, Key, OrderError
 from metaanalysis.many.parquet_keys import Hashes, direction, hashes, key_at
 from metaanalysis.many.parquet_stream import came_back
-from metaanalysis.many.parquet_work import Plan
+from metaanalysis.many.parquet_work import Plan, write_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# Parts that are open at a time: systems allow a thousand files or so.
+MOST_OPEN = 200
 # Groups of a row group of the target.
 ROW_GROUP = 1 << 17
 
@@ -107,7 +110,13 @@ def batches_of(path: Path) -> Generator[pa.RecordBatch, None, None]:
     import pyarrow as pa
 
     with pa.OSFile(str(path), "rb") as file:
-        reader = pa.ipc.open_file(file)
+        try:
+            reader = pa.ipc.open_file(file)
+        except pa.ArrowInvalid as problem:
+            raise DataError(
+                f"{path}, a part of this run that was done before, is damaged ({str(problem).strip().rstrip('.')}): give "
+                f"resume=False to begin anew."
+            ) from None
         for at in range(reader.num_record_batches):
             batch = reader.get_batch(at)
             if batch.num_rows:
@@ -119,8 +128,23 @@ def numbers_of(batch: pa.RecordBatch, name: str) -> IntArray:
     return np.asarray(batch[name].to_numpy(), dtype=np.int64)
 
 
-def merged(parts: list[Path]) -> Iterator[pa.RecordBatch]:
-    """The groups of partitions in the order in which they first appear in the source."""
+def merged(parts: list[Path], aside: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The groups of partitions in the order in which they first appear in the source.
+
+    aside: a folder for what is merged before, where there are more parts than a process may have open.
+    """
+    level = 0
+    while len(parts) > MOST_OPEN:
+        fewer = []
+        for at in range(0, len(parts), MOST_OPEN):
+            fewer.append(aside / f"merged-{level}-{at:05d}.arrow")
+            write_arrow(fewer[-1], schema, merged_at_once(parts[at : at + MOST_OPEN]), settled=False)
+        parts, level = fewer, level + 1
+    yield from merged_at_once(parts)
+
+
+def merged_at_once(parts: list[Path]) -> Iterator[pa.RecordBatch]:
+    """As `merged`, with all parts open."""
     import pyarrow as pa
 
     with ExitStack() as stack:

@@ -8,7 +8,7 @@ from pathlib import Path
 from metaanalysis.many.parquet_groups import Options
 from metaanalysis.many.parquet_stream import pooled_stream
 from metaanalysis.many.parquet_work import Work, write_arrow
-from metaanalysis.many.partition import pool_partition, split_span
+from metaanalysis.many.partition import pool_partition, rows_of_partition, split_span
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ def run_task(task: Task) -> int:
         if not work.part(task.number).exists():
             write_arrow(work.part(task.number), plan.result_schema, pooled_stream(plan, first, stop, task.options))
         return plan.source.first_row(stop) - plan.source.first_row(first)
+    rows = rows_of_partition(work, plan, task.number)
     if not work.part(task.number).exists():
         pool_partition(work, plan, task.number, task.options)
-    return 0
+    return rows

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import json
 import os
 import shutil
+import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from metaanalysis import __version__
@@ -96,6 +99,16 @@ class Work:
             f"{self.folder} is where the parts of this target are kept, but holds no manifest that can be read: remove the folder."
         )
 
+    def check_sources(self, paths: Sequence[str]) -> None:
+        """DataError where a file was changed or replaced since the run was begun: its parts would not go together."""
+        asked = self.asked()
+        for path in paths:
+            if asked.get(path) != as_it_is(path):
+                raise DataError(
+                    f"{path} was changed while it was read, so that some parts of the result are of what it was before: nothing is "
+                    f"written. Make the same call again when it is as it should be."
+                )
+
     @property
     def here(self) -> Path:
         """Where the run keeps its parts."""
@@ -179,17 +192,34 @@ def asked_for(
     """Sources and options in words, equal where a run would give the same parts."""
     asked = {"version": __version__, "by": ", ".join(by), "sorted": str(is_sorted)}
     asked |= {name: worded(value) for name, value in sorted(options.items()) if name not in ("workers", "engine")}
-    for path in paths:
-        about = os.stat(path)
-        asked[path] = f"{about.st_size} bytes, changed at {about.st_mtime_ns}"
-    return asked
+    return asked | {path: as_it_is(path) for path in paths}
+
+
+def as_it_is(path: str) -> str:
+    """A file's size and the time of its last change."""
+    about = os.stat(path)
+    return f"{about.st_size} bytes, changed at {about.st_mtime_ns}"
 
 
 def worded(value: Any) -> str:
-    """An option's value in words; a function by where it is defined."""
+    """An option's value in words; a function by where it is defined, what it does and what it was given."""
+    if isinstance(value, functools.partial):
+        given = {name: worded(one) for name, one in value.keywords.items()}
+        return f"partial({worded(value.func)}, {[worded(one) for one in value.args]}, {given})"
     if callable(value):
-        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+        where = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+        code = getattr(value, "__code__", None)
+        return where if code is None else f"{where} #{hashlib.sha256(done_by(value, code).encode()).hexdigest()[:12]}"
     return repr(list(value) if isinstance(value, tuple) else value)
+
+
+def done_by(function: Any, code: CodeType) -> str:
+    """What a function does, as text: its code, its defaults, what it encloses, and plain values of its module that it uses."""
+    inner = [done_by(function, one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
+    known = getattr(function, "__globals__", {})
+    used = {name: repr(known[name]) for name in code.co_names if isinstance(known.get(name), int | float | str | tuple)}
+    enclosed = [repr(cell.cell_contents) for cell in getattr(function, "__closure__", None) or ()]
+    return repr((code.co_code, code.co_names, inner, function.__defaults__, function.__kwdefaults__, used, enclosed))
 
 
 def check_same(work: Work, asked: Mapping[str, str]) -> None:
@@ -238,18 +268,48 @@ def settle(folder: Path) -> None:
             os.close(handle)
 
 
-def write_arrow(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
-    """Record batches as an Arrow file, atomically."""
+def write_arrow(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch], *, settled: bool = True) -> None:
+    """Record batches as an Arrow file, atomically; settled: as for `atomically`."""
     import pyarrow as pa
 
-    with atomically(path) as half, pa.OSFile(str(half), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+    with (
+        atomically(path, settled=settled) as half,
+        pa.OSFile(str(half), "wb") as sink,
+        pa.ipc.new_file(sink, schema) as writer,
+    ):
         for batch in batches:
             writer.write_batch(batch)
 
 
+# The work folders that runs of this process write in, as a process can't lock itself out.
+_OF_THIS_PROCESS: set[Path] = set()
+_ONE_AT_A_TIME = threading.Lock()
+
+
 @contextmanager
 def alone(work: Work) -> Iterator[None]:
-    """Keep a second run of the same target away while this one lasts; a killed run keeps nobody away."""
+    """Keep a second run of the same target away while this one lasts; a killed run keeps nobody away.
+
+    The lock is the process's own (POSIX): worker processes that outlive a killed run do not inherit it.
+    """
+    busy = DataError(f"another run is writing this target (its parts are in {work.folder}): wait for it to end.")
+    if work.folder.exists() and not work.folder.is_dir():
+        raise DataError(f"{work.folder}, where the parts of this target would be kept, is a file: remove or rename it.")
+    with _ONE_AT_A_TIME:
+        if work.folder in _OF_THIS_PROCESS:
+            raise busy
+        _OF_THIS_PROCESS.add(work.folder)
+    try:
+        with locked(work, busy):
+            yield
+    finally:
+        with _ONE_AT_A_TIME:
+            _OF_THIS_PROCESS.discard(work.folder)
+
+
+@contextmanager
+def locked(work: Work, busy: DataError) -> Iterator[None]:
+    """Hold the lock of a work folder, where the system has such locks."""
     try:
         import fcntl
     except ImportError:  # not on Windows
@@ -258,11 +318,9 @@ def alone(work: Work) -> Iterator[None]:
     work.folder.mkdir(parents=True, exist_ok=True)
     with (work.folder / LOCK).open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataError(
-                f"another run is writing this target (its parts are in {work.folder}): wait for it to end."
-            ) from None
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            raise busy from None
         yield
 
 
@@ -274,7 +332,12 @@ def room_on_disk(work: Work) -> Iterator[None]:
     except OSError as problem:
         if problem.errno not in FULL:
             raise
-        work = work.kept() if work.begun() else work
+        if not work.begun():
+            work.clear()
+            raise OSError(
+                errno.ENOSPC, f"the disk of {work.folder.parent} is full: free some space, and make the same call again"
+            ) from problem
+        work = work.kept()
         work.sweep()
         pieces = list(work.here.glob("*.arrow"))
         held = sum(path.stat().st_size for path in pieces)

@@ -198,9 +198,7 @@ def slices(sizes: IntArray, most_rows: int) -> Iterator[tuple[int, int]]:
 
 def shares_of(work: Work, plan: Plan, number: int) -> list[tuple[int, int]]:
     """Ranges of buckets of hashes that divide a partition into what fits into memory: mostly one, with all of it."""
-    rows = 0
-    for span in range(len(plan.spans)):
-        rows += int(pieces_of(work.split_file(span))[1 + number :: plan.partitions, 1].sum())
+    rows = rows_of_partition(work, plan, number)
     most = int(plan.budget / (2 * bytes_a_row(plan) + BYTES_TO_GROUP))
     if rows <= most:
         return [(0, BUCKETS)]
@@ -211,6 +209,12 @@ def shares_of(work: Work, plan: Plan, number: int) -> list[tuple[int, int]]:
     if sizes[largest] > most_of_a_group(plan):
         raise too_large(plan, commonest_key(work, plan, number, largest))
     return list(slices(sizes, most))
+
+
+def rows_of_partition(work: Work, plan: Plan, number: int) -> int:
+    """How many rows were divided into a partition."""
+    spans = range(len(plan.spans))
+    return sum(int(pieces_of(work.split_file(span))[1 + number :: plan.partitions, 1].sum()) for span in spans)
 
 
 def commonest_key(work: Work, plan: Plan, number: int, bucket: int) -> tuple[object, ...]:
