@@ -57,6 +57,69 @@ def test_a_shuffled_frame(by: str | list[str]) -> None:
     assert_same(found, data, by, tau2="DL")
 
 
+# Dask reads divisions by a call that newer releases of pandas warn of.
+DASK_READS = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame:DeprecationWarning")
+
+
+def cut_within_groups(folder: Path) -> Any:
+    """A sorted file whose row groups end within groups: Dask makes divisions of their least keys all the same."""
+    data = pd.DataFrame({"snp": np.repeat(np.arange(4), 5), "y": np.linspace(0, 1, 20), "v": 0.1})
+    data.set_index("snp").to_parquet(folder / "cut.parquet", row_group_size=7)
+    frame = dd.read_parquet(folder / "cut.parquet", calculate_divisions=True, split_row_groups=True)
+    assert frame.divisions == (0, 1, 2, 3)
+    return data, frame
+
+
+@DASK_READS
+def test_divisions_that_promise_too_much_are_noticed(tmp_path: Path) -> None:
+    data, frame = cut_within_groups(tmp_path)
+    lazy = ma.pool_many(frame, by="snp", tau2="DL", columns=COLUMNS)
+    with pytest.raises(DataError, match=r"the frame was cut within a group.*sorted=True .*sorted=False"):
+        lazy.compute()
+    for is_sorted in (True, False):
+        assert_same(
+            ma.pool_many(frame, by="snp", tau2="DL", columns=COLUMNS, sorted=is_sorted).compute(),
+            data,
+            "snp",
+            tau2="DL",
+        )
+
+
+@DASK_READS
+def test_a_key_that_fills_several_partitions(tmp_path: Path) -> None:
+    data, _ = cut_within_groups(tmp_path)
+    data.set_index("snp").to_parquet(tmp_path / "fine.parquet", row_group_size=2)
+    frame = dd.read_parquet(tmp_path / "fine.parquet", calculate_divisions=True, split_row_groups=True)
+    assert frame.known_divisions
+    assert_same(ma.pool_many(frame, by="snp", tau2="DL", columns=COLUMNS).compute(), data, "snp", tau2="DL")
+
+
+@DASK_READS
+def test_divisions_that_hold_are_used() -> None:
+    data = studies()
+    frame = dd.from_pandas(data.set_index("snp"), npartitions=4)
+    lazy = ma.pool_many(frame, by="snp", tau2="DL", columns=COLUMNS)
+    assert not any("shuffle" in str(key) for key in lazy.__dask_graph__())
+    assert_same(lazy.compute(), data, "snp", tau2="DL")
+
+
+def test_an_index_and_a_column_of_one_name() -> None:
+    frame = dd.from_pandas(studies().set_index("snp", drop=False), npartitions=2)
+    with pytest.raises(DataError, match="the index and a column are both called 'snp'"):
+        ma.pool_many(frame, by="snp")
+
+
+def test_what_dask_makes_up_for_texts_is_not_taken_for_data() -> None:
+    data = studies().astype({"y": object})
+    with dask.config.set({"dataframe.convert-string": False}):
+        frame = dd.from_pandas(data, npartitions=2)
+        assert_same(ma.pool_many(frame, by="snp", tau2="DL", columns=COLUMNS).compute(), data, "snp", tau2="DL")
+        bad = data.copy()
+        bad.loc[700, "y"] = "n/a"
+        with pytest.raises(DataError, match=r"y \('n/a'\)"):
+            ma.pool_many(dd.from_pandas(bad, npartitions=2), by="snp").compute()
+
+
 def test_nothing_is_computed_before_it_is_asked_for() -> None:
     def refuse(part: pd.DataFrame) -> pd.DataFrame:
         if len(part) > 2:

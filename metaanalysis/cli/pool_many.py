@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
@@ -107,6 +114,48 @@ def add_to(commands: Any) -> None:
     )
 
 
+# What messages say of the function's keywords, as the command has them.
+IN_THE_SHELL = (
+    (r"overwrite=True", "--overwrite"),
+    (r"resume=False", "--anew"),
+    (r"sorted=True", "--sorted"),
+    (r"sorted=False", "--unsorted"),
+    (r"memory_limit='(\w+)'", r"--memory-limit \1"),
+    (r"workers=(\d+)", r"--workers \1"),
+)
+
+
+@contextmanager
+def in_words_of_the_shell() -> Iterator[None]:
+    """Errors that name the options of the command."""
+
+    def said(text: object) -> Any:
+        for pattern, words in IN_THE_SHELL:
+            text = re.sub(pattern, words, text) if isinstance(text, str) else text
+        return text
+
+    try:
+        yield
+    except OSError as problem:
+        problem.strerror = said(problem.strerror)
+        raise
+    except Exception as problem:
+        problem.args = tuple(said(one) for one in problem.args)
+        raise
+
+
+def end_with(parent: int) -> None:
+    """In a worker: end when the command does, however it ends; of a command that is killed nobody else tells its workers."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    if sys.platform != "win32":
+        threading.Thread(target=watch, daemon=True).start()
+
+
 def run(given: argparse.Namespace) -> int:
     """Pool and say what was done."""
     from concurrent.futures import ProcessPoolExecutor
@@ -122,7 +171,12 @@ def run(given: argparse.Namespace) -> int:
         raise OptionError(
             f"--processes {given.processes} is no number of processes: it is a whole number from 1 upward."
         )
-    with nullcontext() if given.processes is None else ProcessPoolExecutor(given.processes) as executor:
+    workers = (
+        nullcontext()
+        if given.processes is None
+        else ProcessPoolExecutor(given.processes, initializer=end_with, initargs=(os.getpid(),))
+    )
+    with in_words_of_the_shell(), workers as executor:
         done = pool_parquet(
             given.source,
             given.target,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from metaanalysis.effects.labels import Labels
 from metaanalysis.errors import DataError, DataWarning
 from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
 
@@ -80,6 +81,9 @@ class StudyData:
 
     def place(self, row: int) -> str:
         """Where a row is, for a message. Rows are counted from 1."""
+        placed = self.label.place(row) if isinstance(self.label, Labels) else None
+        if placed is not None:
+            return placed
         return f"in study '{self.label[row]}' (row {(row if self.rows is None else int(self.rows[row])) + 1})"
 
     def shown(self, name: str, row: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import decimal
 import numbers
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
@@ -103,13 +103,16 @@ def find_column(frame: nw.DataFrame[Any], name: str, role: str) -> str:
     )
 
 
-def labels(frame: nw.DataFrame[Any], name: str | None) -> Labels:
-    """The studies' labels: the column named, else one called study, label or author, else "Study 1", "Study 2", …."""
+def labels(frame: nw.DataFrame[Any], name: str | None, placed: Callable[[int], str] | None = None) -> Labels:
+    """The studies' labels: the column named, else one called study, label or author, else "Study 1", "Study 2", ….
+
+    placed: says where a row of the table stands, where its number says nothing.
+    """
     if name is None:
         name = next((c for c in ("study", "label", "author", "slab", "Study", "Author") if has_column(frame, c)), None)
     if name is None:
-        return Labels(None, height(frame))
-    return Labels(kept_as_it_is(frame[find_column(frame, name, "label")]), height(frame))
+        return Labels(None, height(frame), placed)
+    return Labels(kept_as_it_is(frame[find_column(frame, name, "label")]), height(frame), placed)
 
 
 def kept_as_it_is(series: nw.Series[Any]) -> nw.Series[Any]:
@@ -131,8 +134,10 @@ def to_floats(values: Sequence[object] | Iterable[object], column: str, label: S
             out.append(float(cast("float", value)))
         else:
             shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "…"
+            placed = label.place(row) if isinstance(label, Labels) else None
+            place = placed or f"in study '{label[row]}' (row {row + 1})"
             raise DataError(
-                f"{column} ({shown}) in study '{label[row]}' (row {row + 1}) is not a number: correct it, make it missing, "
+                f"{column} ({shown}) {place} is not a number: correct it, make it missing, "
                 f"or convert the column first (pandas.to_numeric)."
             )
     return np.array(out, dtype=np.float64)

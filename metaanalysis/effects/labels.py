@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import numpy as np
@@ -38,12 +38,20 @@ class Labels(Sequence[str]):
         The column that holds them, or the texts themselves; None for "Study 1", "Study 2", ….
     rows
         Which rows of the table they belong to; a number for that many from the first.
+    placed
+        Says where a row of the table stands, as in "row 3 of scores.parquet", where its number says nothing.
     """
 
-    __slots__ = ("_rows", "_source", "_texts")
+    __slots__ = ("_placed", "_rows", "_source", "_texts")
 
-    def __init__(self, source: nw.Series[Any] | Sequence[str] | None, rows: IntArray | int) -> None:
+    def __init__(
+        self,
+        source: nw.Series[Any] | Sequence[str] | None,
+        rows: IntArray | int,
+        placed: Callable[[int], str] | None = None,
+    ) -> None:
         self._source = source
+        self._placed = placed
         self._rows: range | IntArray = rows if isinstance(rows, np.ndarray) else range(rows)
         self._texts: tuple[str, ...] | None = None
 
@@ -72,7 +80,14 @@ class Labels(Sequence[str]):
 
     def take(self, at: IntArray) -> Labels:
         """Those at some places, in that order."""
-        return Labels(self._source, np.asarray(at) if isinstance(self._rows, range) else self._rows[at])
+        return Labels(self._source, np.asarray(at) if isinstance(self._rows, range) else self._rows[at], self._placed)
+
+    def place(self, row: int) -> str | None:
+        """Where a study's row stands, for a message; None where its number says it."""
+        if self._placed is None:
+            return None
+        who = f"study '{self[row]}' ({{}})" if self.are_given else "{}"
+        return f"in {who.format(self._placed(int(self._rows[row])))}"
 
     def __len__(self) -> int:
         return len(self._rows)

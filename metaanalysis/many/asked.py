@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,10 @@ from metaanalysis.errors import DataError
 
 @dataclass(frozen=True)
 class Asked:
-    """The keywords as they were given; `others` are columns by our names and options of the effect sizes."""
+    """The keywords as they were given; `others` are columns by our names and options of the effect sizes.
+
+    `placed` says where a row of the table stands, where its number says nothing.
+    """
 
     by: Any = None
     y: Any = None
@@ -26,6 +29,7 @@ class Asked:
     ci_level: float = 0.95
     tau2_weights: Any = None
     others: Mapping[str, Any] = field(default_factory=dict)
+    placed: Callable[[int], str] | None = None
 
     def refuse(self, names: tuple[str, ...], why: str) -> None:
         """DataError where something was given that has no place here."""

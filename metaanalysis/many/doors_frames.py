@@ -52,7 +52,7 @@ def studies_of_columns(
     numbers: NumbersOf = numeric_column,
 ) -> Studies:
     """The studies of a table that has one measure; numbers: how a column becomes an array that nobody else changes."""
-    inputs = inputs_of_columns(frame, found, asked, labels(frame, asked.label), numbers)
+    inputs = inputs_of_columns(frame, found, asked, labels(frame, asked.label, asked.placed), numbers)
     notes = () if found.summary is None else (found.summary.note,)
     return studies_of_inputs(inputs, keys, groups.order, groups.offsets, frame, notes)
 
@@ -137,6 +137,8 @@ def roles_of_columns(found: Resolved | None, asked: Asked, frame: nw.DataFrame[A
     some measure may need are read, which are mapped or have our names.
     """
     weights = {} if asked.tau2_weights is None else {weights_column(frame, asked.tau2_weights): "tau2_weights"}
+    if isinstance(asked.label, str):
+        weights |= {find_column(frame, asked.label, "label"): "label"}
     if found is not None:
         return weights | {column: name for name, column in found.columns.items()}
     names = dict.fromkeys([*GIVEN_NAMES, *(name for entry in MEASURES.values() for name in entry.inputs)])

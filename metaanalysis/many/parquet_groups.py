@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from metaanalysis.errors import DataError, MetaAnalysisError
 from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.many.parquet_keys import named_key, starts_of_groups
+from metaanalysis.many.parquet_memory import bytes_of_a_group, give_back, limit_for
 from metaanalysis.many.parquet_work import Plan
 
 if TYPE_CHECKING:
@@ -26,15 +28,6 @@ RowNumbers = NDArray[np.int64]
 # Columns of the parts that the target does not have: the source row at which a group first appears, and how many of its rows
 # were pooled.
 ROW, KEPT = "of this run: first row", "of this run: rows pooled"
-# Rows of a batch at most: enough that a call's fixed cost vanishes, few enough that its arrays stay small.
-MOST_ROWS = 1 << 20
-LEAST_ROWS = 1 << 12
-# Bytes that a row costs while it is pooled, beside its own columns some times over: measured, for groups of one study,
-# whose results are longer than their data.
-BYTES_A_ROW = 400
-COPIES = 5
-# Bytes a row that pooling one large group takes beside its columns.
-WORK_OF_ONE_GROUP = 80
 
 
 class OrderError(MetaAnalysisError):
@@ -45,36 +38,14 @@ class TooLargeError(DataError):
     """A group does not fit into memory: what is done is kept, for a call with more."""
 
 
-def batch_rows(plan: Plan, bytes_a_row: float) -> int:
-    """How many rows are pooled at a time."""
-    return int(min(MOST_ROWS, max(LEAST_ROWS, plan.budget / (COPIES * bytes_a_row + BYTES_A_ROW))))
-
-
-def bytes_a_row(plan: Plan) -> float:
-    """What a row of the columns that are read takes; texts are taken as 16 bytes long."""
-    return sum(getattr(field.type, "byte_width", 16) if fixed(field.type) else 24 for field in plan.source.schema)
-
-
-def fixed(kind: Any) -> bool:
-    """Whether values of a type all have the same width in whole bytes."""
-    import pyarrow as pa
-
-    return bool(pa.types.is_primitive(kind) and not pa.types.is_boolean(kind))
-
-
-def most_of_a_group(plan: Plan) -> float:
-    """How many rows a group may have."""
-    return plan.budget / (COPIES * bytes_a_row(plan) + WORK_OF_ONE_GROUP)
-
-
 def too_large(plan: Plan, key: Key) -> DataError:
     """What to say of a group that does not fit into memory, after counting its rows."""
     rows = sum(int(matches.sum()) for _, matches in matching(plan, key))
-    needed = rows * (COPIES * bytes_a_row(plan) + WORK_OF_ONE_GROUP)
-    threads = "" if plan.at_once == 1 else f", or workers=1, to which {megabytes(needed)!r} is enough"
+    needed = bytes_of_a_group(plan, rows)
+    threads = "" if plan.at_once == 1 else f", or workers=1, to which {limit_for(needed, 1)!r} is enough"
     return TooLargeError(
         f"the group {named_key(plan.by, key)} has {rows:,} rows, too many for the memory limit: a group is pooled in one piece. "
-        f"Give memory_limit={megabytes(needed * plan.at_once)!r} or more{threads}."
+        f"Give memory_limit={limit_for(needed, plan.at_once)!r} or more{threads}."
     )
 
 
@@ -97,11 +68,6 @@ def equals(keys: list[pa.Array], key: Key) -> Any:
     return found
 
 
-def megabytes(number: float) -> str:
-    """A number of bytes as `memory_limit` understands it, rounded up."""
-    return f"{int(number // 1e6) + 1}MB"
-
-
 def keys_of(plan: Plan, batch: pa.RecordBatch, row: int) -> tuple[list[pa.Array], IntArray]:
     """The keys of a batch and where its groups begin; DataError where a key is missing."""
     import pyarrow as pa
@@ -121,16 +87,28 @@ def keys_of(plan: Plan, batch: pa.RecordBatch, row: int) -> tuple[list[pa.Array]
 
 
 def pooled_groups(
-    plan: Plan, table: pa.Table, starts: IntArray, heads: list[pa.Array], rows: RowNumbers, options: Options
+    plan: Plan,
+    table: pa.Table,
+    starts: IntArray,
+    heads: list[pa.Array],
+    rows: RowNumbers,
+    options: Options,
+    every: RowNumbers | int,
 ) -> pa.RecordBatch:
     """Pool groups that stand one after the other: keys, numbers, and for the run itself ROW and KEPT.
 
-    starts: where each begins in the table; heads: its key; rows: the source row at which it first appears.
+    starts: where each begins in the table; heads: its key; rows: the source row at which it first appears; every: the source row
+    of each row of the table, or of the first where the others follow.
     """
     import pyarrow as pa
 
+    give_back()
     offsets = np.append(starts, table.num_rows)
-    many = pooled_quietly(table.select(plan.data), offsets, options, plan.source.rows)
+
+    def placed(row: int) -> str:
+        return plan.source.place(every + row if isinstance(every, int) else int(every[row]))
+
+    many = pooled_quietly(table.select(plan.data), offsets, options, plan.source.rows, placed)
     numbers = {name: many.k if name == "k" else values for name, values in many.columns.items()}
     # The sentences are few: each group has the number of its own.
     words = pa.array(many.words, type=pa.string())
@@ -144,10 +122,13 @@ def pooled_groups(
     return pa.RecordBatch.from_pydict(columns)
 
 
-def pooled_quietly(table: pa.Table, offsets: IntArray, options: Options, all_rows: int) -> PooledMany:
+def pooled_quietly(
+    table: pa.Table, offsets: IntArray, options: Options, all_rows: int, placed: Callable[[int], str]
+) -> PooledMany:
     """Pool groups that lie end to end as `pool_many` does; the studies that are left out are told at the end of the run.
 
-    all_rows: those of all files together, by which the engine is chosen: the same for every part of them.
+    all_rows: those of all files together, by which the engine is chosen: the same for every part of them; placed: says where a
+    row of the table stands in the files.
     """
     from metaanalysis.many.columns import chosen_columns
     from metaanalysis.many.doors import studies_of_table
@@ -163,7 +144,7 @@ def pooled_quietly(table: pa.Table, offsets: IntArray, options: Options, all_row
     engine = worthwhile_engine(engine, all_rows)
     chosen = {name: given.pop(name, None) for name in POOL_OPTIONS}
     settled, convention_name = pool_options(table, convention, chosen, "tau2_weights" in given)
-    asked = asked_of((), settled.method, convention, given)
+    asked = replace(asked_of((), settled.method, convention, given), placed=placed)
     frame, found = opened(table, asked)
     groups = Grouping(None, offsets, offsets[:-1])
     studies = studies_of_table(frame, found, asked, groups, keys_of_offsets(len(offsets) - 1), floats_of_file)

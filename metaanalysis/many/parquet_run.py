@@ -17,6 +17,7 @@ import numpy as np
 
 from metaanalysis.errors import DataError, OptionError
 from metaanalysis.many.parquet_groups import KEPT, ROW, Options, OrderError, asked_of, keys_of, pooled_groups
+from metaanalysis.many.parquet_memory import FIXED, budget_of, groups_written, row_bytes
 from metaanalysis.many.parquet_source import Source, empty_table, limits_of, schema_text, source_of
 from metaanalysis.many.parquet_target import (
     Order,
@@ -39,7 +40,7 @@ ROWS_OF_A_PART = 1 << 21
 LEAST_ROWS_OF_A_PART = 1 << 18
 PARTS_WISHED = 16
 MOST_PARTS = 1 << 12
-LEAST_MEMORY = 32_000_000
+LEAST_MEMORY = 2 * FIXED
 # How many rows are pooled beforehand to see whether the options exist.
 ROWS_TO_TRY = 256
 # Options of `pool_many` that are neither those of `pool` nor name columns.
@@ -71,9 +72,10 @@ def first_plan(
         spans=spans,
         partitions=0,
         any_order=is_sorted is True,
-        budget=memory_in_bytes(memory_limit) // at_once,
+        budget=budget_of(memory_in_bytes(memory_limit), at_once),
         at_once=at_once,
         boot=boot(),
+        row_bytes=row_bytes(source),
     )
     plan = replace(plan, result=schema_text(first_result(plan, tuple(options.items())).schema))
     return with_partitions(plan) if is_sorted is False or (is_sorted is None and overlap(source, by[0])) else plan
@@ -123,7 +125,7 @@ def first_result(plan: Plan, options: Options) -> pa.RecordBatch:
         table = pa.Table.from_batches([batch])
         keys, starts = keys_of(plan, batch, 0)
         heads = [key.take(pa.array(starts)) for key in keys]
-        return pooled_groups(plan, table, starts, heads, starts, options)
+        return pooled_groups(plan, table, starts, heads, starts, options, 0)
     raise DataError("the files have no rows: there is no group to pool.")
 
 
@@ -246,7 +248,9 @@ class Run:
         results = self.divided() if self.plan.partitions else self.streamed()
         # Closed at once where the disk is full: no task goes on behind the error.
         with (
-            Writer(half, target_schema(self.plan.result_schema, columns), self.plan.by) as writer,
+            Writer(
+                half, target_schema(self.plan.result_schema, columns), self.plan.by, groups_written(self.plan)
+            ) as writer,
             closing(results) as batches,
         ):
             for batch in batches:
@@ -279,7 +283,7 @@ class Run:
         # Large files take their time to go.
         with ThreadPoolExecutor(1) as aside:
             aside.submit(self.work.forget_split_files)
-            yield from merged(self.work.parts(), self.work.here, self.plan.result_schema)
+            yield from merged(self.work.parts(), self.work.here, self.plan)
 
     def done(self, kind: str, what: str, count: int) -> Generator[int, None, None]:
         """Have the tasks of a kind done; their numbers in order, each as soon as it and those before it are done."""

@@ -30,13 +30,15 @@ class Source:
     """Files laid end to end.
 
     paths: absolute; stretches: (file, row group, rows) of every row group, in order; columns and kinds: the columns that are
-    read, and their Arrow schema as text.
+    read, and their Arrow schema as text; bytes_of_texts: what the files say that the columns of no fixed width take a row, of all
+    row groups the most (less than it is where values are written once and numbered).
     """
 
     paths: tuple[str, ...]
     stretches: tuple[tuple[int, int, int], ...]
     columns: tuple[str, ...]
     kinds: str
+    bytes_of_texts: float = 0.0
 
     @property
     def rows(self) -> int:
@@ -191,16 +193,32 @@ def source_of(paths: Sequence[str], roles: dict[str, str]) -> Source:
 
     stretches: list[tuple[int, int, int]] = []
     schemas = []
+    most = 0.0
     for number, path in enumerate(paths):
         with readable(path), opened(path) as file:
             about, schema = file.metadata, file.schema_arrow
             stretches += [(number, group, about.row_group(group).num_rows) for group in range(about.num_row_groups)]
+            most = max(most, bytes_of_texts(about, list(roles)))
         schemas.append(pa.schema([_plain(_field(schema, name, role, path)) for name, role in roles.items()]))
     try:
         schema = pa.unify_schemas(schemas, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         raise DataError(_differing(paths, schemas)) from None
-    return Source(tuple(paths), tuple(stretches), tuple(roles), schema_text(schema))
+    return Source(tuple(paths), tuple(stretches), tuple(roles), schema_text(schema), most)
+
+
+def bytes_of_texts(about: pq.FileMetaData, names: Sequence[str]) -> float:
+    """The most that the columns of texts take a row, in any row group, by what the file says."""
+    places = [
+        at
+        for at in range(about.num_columns)
+        if about.schema.column(at).path in names and about.schema.column(at).physical_type == "BYTE_ARRAY"
+    ]
+    groups = [about.row_group(group) for group in range(about.num_row_groups)] if places else []
+    return max(
+        (sum(one.column(at).total_uncompressed_size for at in places) / one.num_rows for one in groups if one.num_rows),
+        default=0.0,
+    )
 
 
 def schema_text(schema: pa.Schema) -> str:

@@ -10,19 +10,16 @@ import numpy as np
 from metaanalysis.errors import DataError
 from metaanalysis.formulas.arrays import IntArray
 from metaanalysis.many.parquet_groups import (
-    LEAST_ROWS,
     Key,
     Options,
     OrderError,
     RowNumbers,
-    batch_rows,
-    bytes_a_row,
     keys_of,
-    most_of_a_group,
     pooled_groups,
     too_large,
 )
 from metaanalysis.many.parquet_keys import direction, hashes, key_at, named_key
+from metaanalysis.many.parquet_memory import LEAST_ROWS, batch_rows, groups_written, most_of_a_group
 from metaanalysis.many.parquet_work import Plan
 
 if TYPE_CHECKING:
@@ -42,12 +39,14 @@ def pooled_stream(plan: Plan, first: int, stop: int, options: Options) -> Iterat
     """The groups that begin in stretches first to stop, pooled, in their order."""
     import pyarrow as pa
 
-    order = 0
+    order, most = 0, groups_written(plan)
     before: list[pa.Array] | None = None
     for batches, starts, heads, row in whole_groups(plan, first, stop):
         order = checked_order(plan, heads, before, order, row + starts)
         before = [head.slice(len(head) - 1) for head in heads]
-        yield pooled_groups(plan, pa.Table.from_batches(batches), starts, heads, row + starts, options)
+        pooled = pooled_groups(plan, pa.Table.from_batches(batches), starts, heads, row + starts, options, row)
+        for at in range(0, pooled.num_rows, most):
+            yield pooled.slice(at, most)
 
 
 def checked_order(
@@ -97,7 +96,7 @@ def whole_groups(plan: Plan, first: int, stop: int) -> Iterator[Groups]:
     row = source.first_row(first)
     foreign = last_key_before(plan, first)
     held = Held(plan)
-    for batch in source.batches(first, stop, batch_rows(plan, bytes_a_row(plan))):
+    for batch in source.batches(first, stop, batch_rows(plan)):
         here, row = row, row + batch.num_rows
         keys, starts = keys_of(plan, batch, here)
         if foreign is not None:

@@ -15,16 +15,12 @@ from metaanalysis.errors import DataError
 from metaanalysis.formulas.arrays import IntArray
 from metaanalysis.many.parquet_groups import ROW, Key, OrderError
 from metaanalysis.many.parquet_keys import Hashes, direction, hashes, key_at
+from metaanalysis.many.parquet_memory import give_back, groups_merged, groups_written, parts_open
 from metaanalysis.many.parquet_stream import came_back
 from metaanalysis.many.parquet_work import Plan, write_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-# Parts that are open at a time: systems allow a thousand files or so.
-MOST_OPEN = 200
-# Groups of a row group of the target.
-ROW_GROUP = 1 << 17
 
 
 def target_schema(parts: pa.Schema, columns: Sequence[str]) -> pa.Schema:
@@ -38,9 +34,9 @@ def target_schema(parts: pa.Schema, columns: Sequence[str]) -> pa.Schema:
 
 
 class Writer:
-    """A Parquet file written by a thread of its own, while the next groups are pooled."""
+    """A Parquet file written by a thread of its own, so many groups at a time, while the next ones are pooled."""
 
-    def __init__(self, path: Path, schema: pa.Schema, by: Sequence[str]) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, by: Sequence[str], groups: int) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -56,13 +52,14 @@ class Writer:
         self._flushed: Future[Any] | None = None
         self._waiting: list[pa.RecordBatch] = []
         self._rows = 0
+        self._groups = groups
         self._schema = schema
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Take a batch; groups are written some at a time."""
         self._waiting.append(batch)
         self._rows += batch.num_rows
-        if self._rows >= ROW_GROUP:
+        if self._rows >= self._groups:
             self._pass_on()
 
     def _pass_on(self) -> None:
@@ -76,6 +73,8 @@ class Writer:
 
     def _write(self, table: pa.Table) -> None:
         self._writer.write_table(table.cast(self._schema))
+        del table
+        give_back()
         # What is written goes to the disk by and by: at the end there is little left to wait for.
         if self._flushed is None or self._flushed.done():
             if self._flushed is not None:
@@ -128,23 +127,24 @@ def numbers_of(batch: pa.RecordBatch, name: str) -> IntArray:
     return np.asarray(batch[name].to_numpy(), dtype=np.int64)
 
 
-def merged(parts: list[Path], aside: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def merged(parts: list[Path], aside: Path, plan: Plan) -> Iterator[pa.RecordBatch]:
     """The groups of partitions in the order in which they first appear in the source.
 
     aside: a folder for what is merged before, where there are more parts than a process may have open.
     """
-    level = 0
-    while len(parts) > MOST_OPEN:
+    level, most, groups = 0, parts_open(plan), groups_merged(plan)
+    while len(parts) > most:
         fewer = []
-        for at in range(0, len(parts), MOST_OPEN):
+        for at in range(0, len(parts), most):
             fewer.append(aside / f"merged-{level}-{at:05d}.arrow")
-            write_arrow(fewer[-1], schema, merged_at_once(parts[at : at + MOST_OPEN]), settled=False)
+            some = merged_at_once(parts[at : at + most], groups)
+            write_arrow(fewer[-1], plan.result_schema, some, settled=False)
         parts, level = fewer, level + 1
-    yield from merged_at_once(parts)
+    yield from merged_at_once(parts, groups_written(plan))
 
 
-def merged_at_once(parts: list[Path]) -> Iterator[pa.RecordBatch]:
-    """As `merged`, with all parts open."""
+def merged_at_once(parts: list[Path], groups: int) -> Iterator[pa.RecordBatch]:
+    """As `merged`, with all parts open; groups: how many go into a record batch."""
     import pyarrow as pa
 
     with ExitStack() as stack:
@@ -161,7 +161,9 @@ def merged_at_once(parts: list[Path]) -> Iterator[pa.RecordBatch]:
                 return
             order = np.argsort(np.concatenate([rows for _, rows in taken]))
             together = pa.concat_tables([table for table, _ in taken])
-            yield from together.take(pa.array(order)).combine_chunks().to_batches()
+            yield from together.take(pa.array(order)).combine_chunks().to_batches(groups)
+            del taken, together
+            give_back()
 
 
 class Ahead:

@@ -39,7 +39,8 @@ class Plan:
     by: the columns of the key; data: those of the numbers; spans: from which stretch to which (that one excluded) a task goes;
     partitions: how many parts the keys are divided among, 0 where sorted files are streamed; any_order: whether groups may stand
     in any order there; budget: bytes that a task may take, of which so many run at once in this process; result: the Arrow
-    schema of the parts, as text; boot: which start of the machine the run was begun in, empty where it does not say.
+    schema of the parts, as text; boot: which start of the machine the run was begun in, empty where it does not say; row_bytes:
+    what a row of the columns that are read takes in memory.
     """
 
     source: Source
@@ -52,6 +53,7 @@ class Plan:
     at_once: int = 1
     result: str = ""
     boot: str = ""
+    row_bytes: float = 0.0
 
     @property
     def result_schema(self) -> pa.Schema:
@@ -80,6 +82,7 @@ class Work:
             tuple((number, group, rows) for number, group, rows in files["stretches"]),
             tuple(files["columns"]),
             files["kinds"],
+            files["bytes_of_texts"],
         )
         spans = tuple((first, stop) for first, stop in document.pop("spans"))
         return Plan(

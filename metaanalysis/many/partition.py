@@ -14,33 +14,33 @@ from numpy.typing import NDArray
 from metaanalysis.formulas.arrays import IntArray
 from metaanalysis.many.keys import stable_order
 from metaanalysis.many.parquet_groups import (
-    BYTES_A_ROW,
     Options,
-    batch_rows,
-    bytes_a_row,
     keys_of,
-    most_of_a_group,
     pooled_groups,
     too_large,
     unused,
 )
 from metaanalysis.many.parquet_keys import hashes, key_at, numbered
+from metaanalysis.many.parquet_memory import (
+    batch_rows,
+    give_back,
+    groups_merged,
+    most_of_a_group,
+    rows_of_a_partition,
+    rows_to_divide,
+)
 from metaanalysis.many.parquet_work import Plan, Work, atomically, boot, write_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 RowNumbers = NDArray[np.int64]
-# Bytes a row that grouping a partition takes beside its columns: codes, the order and what makes it, places in the source.
-BYTES_TO_GROUP = 48
 # Into how many buckets a partition that is too large is divided once more.
 BUCKETS = 1 << 12
 MOST_PARTITIONS = 1 << 16
 # Rows of a partition that are grouped within the processor's cache, and how many partitions are worth that.
 WORTH_A_PARTITION = 1 << 19
 ENOUGH_PARTITIONS = 64
-# Groups that are merged at a time: a record batch of each partition's.
-GROUPS_TO_MERGE = 1 << 18
 # Rows that are divided at a time, within the cache too.
 ROWS_TO_DIVIDE = 1 << 18
 
@@ -48,7 +48,8 @@ ROWS_TO_DIVIDE = 1 << 18
 def partitions_for(plan: Plan) -> int:
     """How many partitions keep each well within the memory limit."""
     rows = plan.source.rows
-    needed = math.ceil(rows * (2 * bytes_a_row(plan) + BYTES_TO_GROUP) / (0.5 * plan.budget))
+    # Partitions differ in size, and one that is too large is divided once more, which costs another reading.
+    needed = math.ceil(1.5 * rows / rows_of_a_partition(plan))
     spread = min(ENOUGH_PARTITIONS, math.ceil(rows / WORTH_A_PARTITION))
     return max(1, min(MOST_PARTITIONS, max(needed, spread)))
 
@@ -88,16 +89,17 @@ def divided_rows(plan: Plan, number: int) -> Iterator[pa.RecordBatch]:
     """The pieces of a span, round by round as many rows as memory may hold, one a partition."""
     first, stop = plan.spans[number]
     begin = row = plan.source.first_row(first)
-    most = plan.budget // (4 * (bytes_a_row(plan) + 4))
+    most = rows_to_divide(plan)
     held: list[tuple[pa.RecordBatch, RowNumbers]] = []
     rows = 0
-    for batch in plan.source.batches(first, stop, min(ROWS_TO_DIVIDE, batch_rows(plan, bytes_a_row(plan)))):
+    for batch in plan.source.batches(first, stop, min(ROWS_TO_DIVIDE, batch_rows(plan))):
         held.append(by_partition(plan, batch, row, begin))
         rows += batch.num_rows
         row += batch.num_rows
         if rows >= most:
             yield from pieces(plan, held)
             held, rows = [], 0
+            give_back()
     if held:
         yield from pieces(plan, held)
 
@@ -159,14 +161,15 @@ def pooled_batches(plan: Plan, table: pa.Table, rows: RowNumbers, options: Optio
     largest = int(np.argmax(sizes))
     if sizes[largest] > most_of_a_group(plan):
         raise too_large(plan, key_at(keys, int(heads[largest])))
-    data, most = table.select(plan.data), groups_a_batch(plan)
-    for first, stop in slices(sizes, batch_rows(plan, bytes_a_row(plan))):
-        chosen = data.take(pa.array(order[bounds[first] : bounds[stop]]))
+    data = table.select(plan.data)
+    most = groups_merged(plan)
+    for first, stop in slices(sizes, batch_rows(plan)):
+        members = order[bounds[first] : bounds[stop]]
+        chosen = data.take(pa.array(members))
         places = heads[first:stop]
         starts = bounds[first:stop] - bounds[first]
-        pooled = pooled_groups(
-            plan, chosen, starts, [key.take(pa.array(places)) for key in keys], rows[places], options
-        )
+        own_keys = [key.take(pa.array(places)) for key in keys]
+        pooled = pooled_groups(plan, chosen, starts, own_keys, rows[places], options, rows[members])
         for at in range(0, pooled.num_rows, most):
             yield pooled.slice(at, most)
 
@@ -177,12 +180,6 @@ def grouped(keys: list[pa.Array]) -> tuple[IntArray, IntArray]:
     groups = int(codes.max()) + 1
     bounds = np.append(0, np.cumsum(np.bincount(codes, minlength=groups)))
     return stable_order(codes, groups), bounds
-
-
-def groups_a_batch(plan: Plan) -> int:
-    """How many groups a record batch of results holds: one batch of every partition is in memory while they are merged."""
-    most = min(GROUPS_TO_MERGE, plan.budget / (4 * BYTES_A_ROW))
-    return max(1 << 8, int(most / plan.partitions))
 
 
 def slices(sizes: IntArray, most_rows: int) -> Iterator[tuple[int, int]]:
@@ -199,7 +196,7 @@ def slices(sizes: IntArray, most_rows: int) -> Iterator[tuple[int, int]]:
 def shares_of(work: Work, plan: Plan, number: int) -> list[tuple[int, int]]:
     """Ranges of buckets of hashes that divide a partition into what fits into memory: mostly one, with all of it."""
     rows = rows_of_partition(work, plan, number)
-    most = int(plan.budget / (2 * bytes_a_row(plan) + BYTES_TO_GROUP))
+    most = rows_of_a_partition(plan)
     if rows <= most:
         return [(0, BUCKETS)]
     sizes = np.zeros(BUCKETS, dtype=np.int64)

@@ -129,7 +129,7 @@ def studies_by_measure(
     refuse_unknown_of_measures(asked, entries)
     of_groups = measures_of_groups(found, groups, frame, asked)
     n = found.codes.size
-    label = labels(frame, asked.label)
+    label = labels(frame, asked.label, asked.placed)
     order = np.arange(n) if groups.order is None else groups.order
     reasons = reasons_of_no_measure(frame[name], found.codes, name)
     y, v = np.full((2, n), np.nan)
