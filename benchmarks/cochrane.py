@@ -7,8 +7,8 @@ the median of repeats from the frames in memory to estimate, standard error, int
 a loop of metafor over a seeded sample of the analyses, extrapolated by their number. They take turns, so that both meet the
 machine at its quick and at its slow times:
 
-1. one model: effect sizes by one call a measure, all of them pooled by one `pool_many`, DerSimonian-Laird; metafor: `escalc` and
-   `rma(method = "DL")`;
+1. one model: the whole frame in one call of `pool_many`, whose column names the measure of each row, DerSimonian-Laird; and the
+   same with effect sizes by one call of `effect_sizes` a measure; metafor: `escalc` and `rma(method = "DL")`;
 2. its own model for each analysis, the first that its weights agree with (common effect, DerSimonian-Laird or REML by inverse
    variance, Mantel-Haenszel, or Mantel-Haenszel's random-effects form), by one `pool_many` a model, and a measure of tables;
    metafor: `escalc` and `rma`, `rma.mh` or `rma.peto`. Where both have the same rules (mean differences and given estimates by
@@ -139,6 +139,14 @@ def effect_sizes_of(parts: dict[str, pd.DataFrame]) -> tuple[np.ndarray, np.ndar
     return np.concatenate(y), np.concatenate(v), np.concatenate(group)
 
 
+def pooled_in_one_call(frame: pd.DataFrame) -> PooledMany:
+    """Every analysis by DerSimonian and Laird's random-effects model, from the whole frame."""
+    return ma.pool_many(
+        frame, by="group", measure="measure", y="giv_estimate", se="giv_se", tau2="DL", convention="revman5",
+        columns=COLUMNS, workers=1,
+    )  # fmt: skip
+
+
 def pooled_by_one_model(parts: dict[str, pd.DataFrame]) -> PooledMany:
     """Every analysis by DerSimonian and Laird's random-effects model."""
     y, v, group = effect_sizes_of(parts)
@@ -169,7 +177,7 @@ def metafor(frame: pd.DataFrame, task: str, groups: np.ndarray) -> tuple[float, 
 
 
 def in_turns(
-    task: str, ours: Callable[[], object], frame: pd.DataFrame, given: argparse.Namespace
+    task: str, ours: Callable[[], object], frame: pd.DataFrame, given: argparse.Namespace, title: str = ""
 ) -> tuple[dict[str, object], pd.DataFrame]:
     """Seconds of ours, and of metafor's loop over all analyses where there is R; metafor's estimates of the sample."""
     groups = frame.group.unique()
@@ -183,7 +191,7 @@ def in_turns(
             estimates.append(found)
     median = statistics.median(times)
     report: dict[str, object] = {"seconds": median, "seconds_each": times}
-    print(f"{task}: {1e3 * median:.1f} ms ({1e3 * min(times):.1f} to {1e3 * max(times):.1f})", end="")
+    print(f"{title or task}: {1e3 * median:.1f} ms ({1e3 * min(times):.1f} to {1e3 * max(times):.1f})", end="")
     if loop:
         whole = loop / given.sample * groups.size
         report |= {"metafor_seconds": whole, "metafor_sample": given.sample, "ratio": whole / median}
@@ -219,6 +227,15 @@ def main() -> None:
         "python": platform.python_version(),
         "numpy": np.__version__,
     }
+    whole = frame.assign(measure=frame.measure.replace("GENexp", "GEN"))
+    together, apart = pooled_in_one_call(whole), pooled_by_one_model(parts)
+    alike = pd.DataFrame({"group": together.keys, "a": together.estimate}).merge(
+        pd.DataFrame({"group": apart.keys, "b": apart.estimate}), on="group"
+    )
+    assert np.allclose(alike.a, alike.b, rtol=1e-12, atol=1e-13, equal_nan=True)
+    report["one_call"], _ = in_turns(
+        "one model", lambda: pooled_in_one_call(whole), frame, given, "one model, one call"
+    )
     report["one_model"], _ = in_turns("one model", lambda: pooled_by_one_model(parts), frame, given)
     own_models, theirs = in_turns("own models", lambda: pooled(parts), frame, given)
     report |= own_models

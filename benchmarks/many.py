@@ -248,7 +248,7 @@ def subset_calls() -> dict[str, Callable[[], object]]:
 
 
 def scaling(largest: int, repeats: int, target: Path) -> dict[str, dict[int, float]]:
-    """Seconds a group against the number of groups, drawn."""
+    """Seconds a group against the number of groups, by one thread and by all, drawn."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -257,27 +257,47 @@ def scaling(largest: int, repeats: int, target: Path) -> dict[str, dict[int, flo
     sizes = [10**power for power in range(4, 8) if 10**power <= largest]
     whole = simulated("equal", sizes[-1])
     found: dict[str, dict[int, float]] = {}
-    for engine in ("numba", "numpy"):
-        if engine == "numba" and engines.numba_engine() is None:
-            continue
-        for method in ("DL", "REML"):
-            curve = found.setdefault(f"{engine} {method}", {})
-            for groups in sizes:
-                part = Ragged(whole.y[: 10 * groups], whole.v[: 10 * groups], whole.offsets[: groups + 1])
-                call = {"one": lambda part=part, method=method, engine=engine: engines.compute(
-                    part, PoolOptions(tau2=method), frozenset(COLUMNS), engine=engine, workers=THREADS
-                )}  # fmt: skip
-                curve[groups] = rounds(call, 2 if groups > 1_000_000 else repeats)["one"] / groups
-    axes = plt.figure(figsize=(5.0, 3.4), layout="constrained").add_subplot()
-    for (name, curve), marker in zip(found.items(), "osD^", strict=False):
-        line = "-" if name.startswith("numba") else "--"
-        axes.loglog(list(curve), [1e9 * x for x in curve.values()], line, marker=marker, label=name, color="0.2")
-    axes.set_ylim(bottom=10)
-    axes.set_xlabel("groups of 10 studies")
-    axes.set_ylabel("time a group, ns")
-    axes.set_title(f"Cost of a meta-analysis, {THREADS} threads", fontsize=10)
-    axes.legend(frameon=False, fontsize=8)
-    axes.grid(visible=True, which="major", color="0.9")
+    names = [name for name in ("numba", "numpy") if name == "numpy" or engines.numba_engine() is not None]
+    for threads in sorted({1, THREADS}):
+        for groups in sizes:
+            part = Ragged(whole.y[: 10 * groups], whole.v[: 10 * groups], whole.offsets[: groups + 1])
+            calls: dict[str, Callable[[], object]] = {
+                f"{engine} {method}, {threads}": lambda part=part, method=method, engine=engine: engines.compute(
+                    part,
+                    PoolOptions(tau2=method),
+                    frozenset(COLUMNS),
+                    engine=engine,
+                    workers=threads,  # noqa: B023
+                )
+                for engine in names
+                for method in ("DL", "REML")
+            }
+            # A few milliseconds want more repeats than seconds do.
+            for name, seconds in rounds(
+                calls, 2 if groups > 1_000_000 else repeats * (5 if groups < 100_000 else 1)
+            ).items():
+                found.setdefault(name, {})[groups] = seconds / groups
+    panels = plt.figure(figsize=(7.2, 3.4), layout="constrained").subplots(
+        1, 2 if THREADS > 1 else 1, squeeze=False, sharey=True
+    )[0]
+    for axes, threads in zip(panels, sorted({1, THREADS}), strict=True):
+        mine = {name: curve for name, curve in found.items() if name.endswith(f", {threads}")}
+        for (name, curve), marker in zip(mine.items(), "osD^", strict=False):
+            line = "-" if name.startswith("numba") else "--"
+            axes.loglog(
+                list(curve),
+                [1e9 * x for x in curve.values()],
+                line,
+                marker=marker,
+                label=name.split(",")[0],
+                color="0.2",
+            )
+        axes.set_ylim(10, 2000)
+        axes.set_xlabel("groups of 10 studies")
+        axes.set_title("one thread" if threads == 1 else f"{threads} threads, from where they pay", fontsize=9)
+        axes.grid(visible=True, which="major", color="0.9")
+    panels[0].set_ylabel("time a group, ns")
+    panels[0].legend(frameon=False, fontsize=8)
     target.parent.mkdir(parents=True, exist_ok=True)
     plt.savefig(target, metadata={"Date": None})
     return found

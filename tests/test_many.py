@@ -702,6 +702,10 @@ def test_compiled_code_is_loaded_for_many_studies_alone(monkeypatch):
     y, v, by = np.tile([0.1, 0.4, 0.3], 4), np.full(12, 0.05), np.repeat(np.arange(4), 3)
     assert ma.pool_many((y, v), by=by, tau2="DL").engine == "numpy"
     assert ma.pool_many((y, v), by=by, tau2="DL", engine="numba").engine == "numba"
+    monkeypatch.setattr(pooling, "WORTH_COMPILED_ITERATED", 12)
+    assert ma.pool_many((y, v), by=by, tau2="REML").engine == "numba"
+    assert ma.pool_many((y, v), by=by, model="common").engine == "numpy"
+    assert ma.pool_many((y, v), by=by, tau2="DL").engine == "numpy"
     monkeypatch.setattr(pooling, "WORTH_COMPILED", 12)
     assert ma.pool_many((y, v), by=by, tau2="DL").engine == "numba"
 

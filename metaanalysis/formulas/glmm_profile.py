@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from metaanalysis.formulas.glmm_climb import LARGEST_SPREAD, Summit, all_free, climb
 from metaanalysis.formulas.glmm_fit import Fit
@@ -99,4 +99,6 @@ def reached(excess: Callable[[float], float], step: float, farthest: float = np.
 
 def between(excess: Callable[[float], float], inside: float, outside: float) -> float:
     """The root between two distances, negative at the first and positive at the second."""
+    from scipy import optimize
+
     return float(optimize.brentq(excess, inside, outside, xtol=NEAR * outside, rtol=1e-12, maxiter=200))

@@ -10,7 +10,6 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize
 
 from metaanalysis.formulas.arrays import BoolArray, FloatArray, IntArray
 from metaanalysis.formulas.location_scale import (
@@ -324,6 +323,8 @@ def bounded_step(
     With H = LL' and d = L^-T (f + r), f = L^-1 score, this is the least distance r from 0 under linear bounds, which
     non-negative least squares solve. Source: Lawson & Hanson (1974), chapter 23.
     """
+    from scipy import optimize
+
     scale = float(np.abs(np.diagonal(information)).max())
     lower = np.linalg.cholesky(information + 1e-15 * scale * np.eye(score.size))
     f = np.linalg.solve(lower, score)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from scipy import linalg, optimize
 
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.location_scale import LINKS, derivatives
@@ -99,6 +98,8 @@ def constant_predictor(Q: FloatArray) -> FloatArray | None:
 
 def starts(data: Data, Q: FloatArray, level: FloatArray | None, link: str) -> list[FloatArray]:
     """Where to climb from: the best of a scan that are apart, the model of one tau2, and nearly none at all."""
+    from scipy import linalg
+
     r = Q.shape[1]
     one = np.ones(data.y.size)
     residuals = weighted_least_squares(data.y, one, data.X).residuals
@@ -238,6 +239,8 @@ def tau2_for(rows: FloatArray, Z: FloatArray, predictor: FloatArray, coefficient
     Where the fit has studies whose tau2 fell to 0 under the log link: the value that the other studies determine, or 0 for rows
     that every direction towards the edge takes there (sums of such studies' rows and of any multiples of the others'), else NaN.
     """
+    from scipy import optimize
+
     if link == "identity":
         return np.asarray(np.maximum(rows @ coefficients, 0.0))
     kept = np.isfinite(predictor)

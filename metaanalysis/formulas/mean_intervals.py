@@ -11,7 +11,6 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from scipy import special
-from scipy.optimize import elementwise
 
 from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.formulas.likelihood import log_likelihood
@@ -51,6 +50,8 @@ def profile_likelihood(y: FloatArray, v: FloatArray, level: float) -> MeanInterv
     y, v: (..., k). The estimate is that of maximum likelihood. NaN for a single study.
     Source: Hardy & Thompson (1996).
     """
+    from scipy.optimize import elementwise
+
     lead, k = y.shape[:-1], y.shape[-1]
     y, v = y.reshape(-1, k), v.reshape(-1, k)
     tau2 = maximise_likelihood(y, v, None, restricted=False).x
@@ -211,6 +212,8 @@ def tail_rule(panels: int) -> tuple[FloatArray, FloatArray]:
 
 def find_pivot(given: PivotMoments, at: IntArray, alpha: float, rule: tuple[FloatArray, FloatArray]) -> FloatArray:
     """The x at which the decreasing tail probability of each meta-analysis equals alpha; (m,)."""
+    from scipy.optimize import elementwise
+
     high = np.full(at.size, 2.0)
     open_ = np.arange(at.size)
     for _ in range(30):

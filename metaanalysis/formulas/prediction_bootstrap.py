@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import interpolate
 
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.inference import hartung_knapp
@@ -19,6 +18,8 @@ BLOCK = 65_536
 
 def tau2_draws(y: FloatArray, v: FloatArray, u: FloatArray) -> FloatArray:
     """tau2 at which the observed Q has upper tail probability u (n,); 0 where even tau2 = 0 has more. y, v: (k,)."""
+    from scipy import interpolate
+
     w = inverse_variance_weights(v)
     q = float(weighted_mean(y, w).q)
     basis = orthonormal_basis(w, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.moments import moments
@@ -95,6 +95,8 @@ def biggerstaff_tweedie(y: FloatArray, v: FloatArray, X: FloatArray | None, leve
 
 def solve_increasing(tail: Callable[[float], float], probability: float, start: float) -> tuple[float, Status]:
     """The tau2 at which an increasing tail probability equals `probability`; 0 where it is above it at 0."""
+    from scipy import optimize
+
     if tail(0.0) >= probability:
         return 0.0, Status.AT_ZERO if probability < 0.5 else Status.NO_SOLUTION
     high = start

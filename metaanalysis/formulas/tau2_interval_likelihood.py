@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import special
-from scipy.optimize import elementwise
 
 from metaanalysis.formulas.arrays import FloatArray
 from metaanalysis.formulas.inference import quantile
@@ -26,6 +25,8 @@ def profile_likelihood_of_tau2(
     The lower limit is 0 where 0 itself is not rejected. y, v: (..., k); X: (..., k, p) or None.
     Source: Hardy & Thompson (1996).
     """
+    from scipy.optimize import elementwise
+
     y, v, X, lead = flatten(y, v, X)
     found = maximise_likelihood(y, v, X, restricted)
     enough = np.isfinite(found.x)

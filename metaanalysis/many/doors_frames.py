@@ -22,7 +22,7 @@ from metaanalysis.formulas.conversions_from_tests import standard_error_from_p
 from metaanalysis.many.asked import Asked
 from metaanalysis.many.column_names import UNDERSTOOD, Summary, summary_columns
 from metaanalysis.many.inputs import Inputs, Unusable
-from metaanalysis.many.keys import Grouping, grouped, key_names
+from metaanalysis.many.keys import Grouping, grouped_by, key_column, key_names
 from metaanalysis.many.one_group import FROM_P
 from metaanalysis.many.studies import KeyColumns, Studies, effect_options, studies_of_inputs
 from metaanalysis.options import PoolOptions, checked_level
@@ -62,8 +62,11 @@ def groups_of_frame(frame: nw.DataFrame[Any], asked: Asked) -> tuple[Grouping, K
     if height(frame) == 0:
         raise DataError("the table has no rows: there is no group to pool.")
     by = key_names(frame, asked.by)
-    groups = grouped(frame, by, asked.sorted)
-    return groups, frame.select(by)[groups.first]
+    columns = {name: key_column(frame[name]) for name in by}
+    groups = grouped_by(columns, height(frame), asked.sorted)
+    # Numbers that NumPy holds need no frame before somebody asks for one.
+    numbers = {name: values[groups.first] for name, values in columns.items() if isinstance(values, np.ndarray)}
+    return groups, (numbers if len(numbers) == len(by) else frame.select(by)[groups.first])
 
 
 def inputs_of_columns(

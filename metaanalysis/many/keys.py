@@ -152,6 +152,9 @@ def nowhere(column: KeyColumn) -> BoolArray:
     if isinstance(column, np.ndarray):
         # Whole numbers are never missing: there is nothing to look at.
         return np.isnan(column) if column.dtype.kind == "f" else np.zeros(1, dtype=np.bool_)
+    if column.implementation.is_pyarrow() and not column.dtype.is_float() and not column.to_native().null_count:
+        # (A column of truths as an array would have Arrow load pandas.)
+        return np.zeros(1, dtype=np.bool_)
     missing = column.is_null()
     if column.dtype.is_float():
         missing = missing | column.is_nan()
@@ -190,30 +193,42 @@ def codes_if_coded(series: nw.Series[Any]) -> IntArray:
 
 def factorized(series: KeyColumn, name: str) -> IntArray:
     """Whole numbers, one a value, counted up by first appearance."""
-    import pandas as pd
-
     if isinstance(series, np.ndarray):
-        return np.asarray(pd.factorize(series)[0], dtype=np.intp)
+        return counted_up(series)
     native = series.to_native()
-    if series.implementation.is_pandas_like() or numpy_holds(series):
-        values = native if series.implementation.is_pandas() else series.to_numpy()
+    if series.implementation.is_pandas_like() or (numpy_holds(series) and not series.implementation.is_pyarrow()):
         try:
-            return np.asarray(pd.factorize(values)[0], dtype=np.intp)
+            return counted_up(native if series.implementation.is_pandas() else series.to_numpy())
         except TypeError:
             return factorized_objects(series.to_list(), name)
     if series.implementation.is_pyarrow():
+        import pyarrow as pa
+
+        if pa.types.is_floating(native.type):
+            # (Arrow tells 0.0 from -0.0.)
+            return counted_up(series.to_numpy())
         try:
             chunks = native.dictionary_encode().unify_dictionaries().chunks
         except NotImplementedError:
             return factorized_objects(series.to_list(), name)
         codes = np.concatenate([chunk.indices.to_numpy() for chunk in chunks])
+        if not pa.types.is_dictionary(native.type):
+            # Arrow counts up by first appearance, from chunk to chunk.
+            return np.asarray(codes, dtype=np.intp)
     elif series.implementation.is_polars() and str(series.dtype) in ("String", "Categorical"):
         import polars as pl
 
         codes = native.cast(pl.Categorical).to_physical().to_numpy()
     else:
         return factorized_objects(series.to_list(), name)
-    return np.asarray(pd.factorize(codes)[0], dtype=np.intp)
+    return counted_up(codes)
+
+
+def counted_up(values: Any) -> IntArray:
+    """Whole numbers, one a value of an array or a pandas column, counted up by first appearance."""
+    import pandas as pd
+
+    return np.asarray(pd.factorize(values)[0], dtype=np.intp)
 
 
 def factorized_objects(values: list[Any], name: str) -> IntArray:
@@ -229,12 +244,10 @@ def factorized_objects(values: list[Any], name: str) -> IntArray:
 
 def combined(codes: Sequence[IntArray]) -> IntArray:
     """Several keys as one, counted up by first appearance."""
-    import pandas as pd
-
     together = codes[0]
     for further in codes[1:]:
         # Below the square of the number of rows, which a 64-bit integer holds.
-        together = pd.factorize(together * (int(further.max()) + 1) + further)[0].astype(np.intp)
+        together = counted_up(together * (int(further.max()) + 1) + further)
     return together
 
 

@@ -141,9 +141,9 @@ def pooled_quietly(
     convention = given.pop("convention", None)
     columns = chosen_columns(given.pop("columns", None))
     engine, starts, workers = given.pop("engine", None), given.pop("starts", "scan"), given.pop("workers", None)
-    engine = worthwhile_engine(engine, all_rows)
     chosen = {name: given.pop(name, None) for name in POOL_OPTIONS}
     settled, convention_name = pool_options(table, convention, chosen, "tau2_weights" in given)
+    engine = worthwhile_engine(engine, settled, all_rows)
     asked = replace(asked_of((), settled.method, convention, given), placed=placed)
     frame, found = opened(table, asked)
     groups = Grouping(None, offsets, offsets[:-1])

@@ -38,8 +38,10 @@ from metaanalysis.results.pooled_many import PooledMany, RowsLeftOut
 
 # Below so many rows no progress bar is worth its flicker.
 LONG = 2_000_000
-# With fewer studies NumPy is done before compiled code is loaded: that takes a second or two, and twenty the first time of all.
-WORTH_COMPILED = 1_000_000
+# With fewer studies NumPy is done before compiled code is loaded: that takes 0.6 seconds (and twenty the first time of all), in
+# which NumPy pools so many studies by what is computed once and by what is iterated.
+WORTH_COMPILED, WORTH_COMPILED_ITERATED = 20_000_000, 5_000_000
+ITERATED = ("PM", "EB", "PMM", "ML", "REML")
 # So many studies that are left out a warning names.
 SHOWN_REASONS = 3
 POOL_OPTIONS = tuple(entry.name for entry in fields(PoolOptions))
@@ -115,7 +117,7 @@ def pool_many(
         The column that names the studies, for ``many[key]``.
     engine
         ``numpy``, or ``numba`` with the extra ``fast``; by default the compiled one where it is installed, has the options, and
-        there are a million studies or more: fewer take NumPy less time than loading compiled code takes.
+        there are so many studies that it is the sooner done, loading included: 5 million with an iterated tau2, 20 million else.
     starts
         For REML and ML: ``scan`` finds the highest of several maxima, as `pool` does; ``one`` is quicker and may miss it.
     workers
@@ -200,13 +202,15 @@ def pool_many(
     )
     studies = studies_of(data, asked)
     warn_of_left_out(studies)
-    engine = worthwhile_engine(engine, studies.ragged.y.size)
+    engine = worthwhile_engine(engine, options, studies.ragged.y.size)
     return pooled_many(studies, options, convention, wanted, engine, starts, workers, progress)
 
 
-def worthwhile_engine(engine: str | None, studies: int) -> str | None:
+def worthwhile_engine(engine: str | None, options: PoolOptions, studies: int) -> str | None:
     """The engine that was asked for; NumPy where none was and so many studies are not worth compiled code."""
-    return "numpy" if engine is None and studies < WORTH_COMPILED else engine
+    iterated = options.model == "random" and options.tau2 in ITERATED
+    least = WORTH_COMPILED_ITERATED if iterated else WORTH_COMPILED
+    return "numpy" if engine is None and studies < least else engine
 
 
 def pool_options(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -136,12 +137,15 @@ def studies_by_measure(
     weights = None if asked.tau2_weights is None else np.full(n, np.nan)
     counts: dict[str, FloatArray] = {}
     local = np.empty(n, dtype=np.intp)
+    held = cache(partial(numbers_held, frame))
     parts: list[Inputs] = []
     looked_at = np.zeros(n, dtype=np.bool_)
     for code, entry in enumerate(entries):
         rows = np.flatnonzero(found.codes == code)
         local[rows] = np.arange(rows.size)
-        inputs = inputs_of_rows(frame, rows, asked_of_measure(asked, entry, frame.columns), label.take(rows), numbers)
+        inputs = inputs_of_rows(
+            frame, rows, asked_of_measure(asked, entry, frame.columns), label.take(rows), numbers, held
+        )
         parts.append(replace(inputs, unusable=()))
         mine = found.codes[order] == code
         offsets = np.append(0, np.cumsum(mine))[groups.offsets]
@@ -175,13 +179,20 @@ def studies_by_measure(
     )
 
 
-def inputs_of_rows(frame: nw.DataFrame[Any], rows: IntArray, asked: Asked, label: Labels, numbers: NumbersOf) -> Inputs:
-    """The data of the rows of one measure: in other rows a column may hold anything."""
+def inputs_of_rows(
+    frame: nw.DataFrame[Any],
+    rows: IntArray,
+    asked: Asked,
+    label: Labels,
+    numbers: NumbersOf,
+    held: Callable[[str], Any],
+) -> Inputs:
+    """The data of the rows of one measure: in other rows a column may hold anything. held: the numbers that NumPy holds."""
 
     def numbers_there(whole: nw.DataFrame[Any], column: str, names: Sequence[str]) -> FloatArray:
-        held = numbers_held(whole, column)
-        if held is not None:
-            return np.array(held[rows], dtype=np.float64)
+        known = held(column)
+        if known is not None:
+            return np.array(known[rows], dtype=np.float64)
         return numbers(whole.select(column)[rows], column, names)
 
     every = rows.size == frame.shape[0]
