@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FIXED = 50_000_000
 # Copies of the columns of a batch, and of its results, that there are while it is pooled; and the share of a task's memory that a
 # batch may take. The rest is for what is written, for what is read ahead, and for what allocators keep.
-COPIES, RESULT_COPIES, SHARE_OF_BATCH = 5, 2.5, 0.5
+COPIES, RESULT_COPIES, SHARE_OF_BATCH = 5, 2.5, 0.4
 # Rows of a batch at most: enough that a call's fixed cost vanishes, few enough that its arrays stay small.
 MOST_ROWS = 1 << 20
 LEAST_ROWS = 1 << 12
@@ -30,7 +30,7 @@ LEAST_ROWS = 1 << 12
 WORK_OF_ONE_GROUP = 80
 # Bytes a row that grouping a partition takes beside its columns and their copy in one piece: codes, the order and what makes it,
 # places in the source; and the share of a task's memory that a partition may take beside the batches that are pooled of it.
-BYTES_TO_GROUP, SHARE_OF_PARTITION = 48, 0.3
+BYTES_TO_GROUP, SHARE_OF_PARTITION = 48, 0.25
 # Groups that are written at a time: four copies of their results there are then, in a share of all memory.
 MOST_GROUPS_WRITTEN, LEAST_GROUPS_WRITTEN, SHARE_OF_WRITTEN = 1 << 17, 1 << 10, 0.05
 # While parts are merged, some groups of each that is open are in memory, five times over with what becomes of them, in a share of
@@ -90,7 +90,7 @@ def bytes_of_a_group(plan: Plan, rows: int) -> float:
 
 def rows_to_divide(plan: Plan) -> int:
     """How many rows are held while they are divided among partitions: themselves, arranged, and in pieces."""
-    return int(plan.budget // (5 * (plan.row_bytes + 4)))
+    return int(plan.budget // (7 * (plan.row_bytes + 4)))
 
 
 def rows_of_a_partition(plan: Plan) -> int:
