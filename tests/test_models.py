@@ -433,3 +433,27 @@ def test_who_is_left_out_by_another_convention_is_said_once(options):
         assert (whole.k, whole.convention, whole.effects.convention) == (3, "revman5", "revman5")
     found_groups = ma.subgroups(whole.effects, by="group", convention="revman5", **options)
     assert [fit.k for fit in found_groups.groups.values()] == [1, 2]
+
+
+class TestGeneralisedQInSubgroups:
+    """tau2 with weights of one's own, within subgroups; the numbers are those of metafor's `rma(method = "GENQ", weights = w)`."""
+
+    WEIGHTS = np.linspace(1.0, 3.0, 13)
+    BY_GROUP = {"random": 0.308231753175764, "alternate": 0.132577039878093, "systematic": 0.39390897656189}
+
+    def test_each_has_its_own(self):
+        effects = ma.effect_sizes(ma.load_dataset("bcg"), "RR")
+        found = ma.subgroups(effects, by="alloc", tau2="GENQ", tau2_weights=self.WEIGHTS)
+        assert_allclose([found.groups[name].tau2 for name in self.BY_GROUP], list(self.BY_GROUP.values()), rtol=1e-12)
+        assert_allclose(found.overall.tau2, ma.pool(effects, tau2="GENQ", tau2_weights=self.WEIGHTS).tau2, rtol=1e-14)
+
+    def test_they_share_one(self):
+        effects = ma.effect_sizes(ma.load_dataset("bcg"), "RR")
+        options = {"tau2": "GENQ", "tau2_weights": self.WEIGHTS, "tau2_sharing": "common"}
+        found = ma.subgroups(effects, by="alloc", **options)
+        assert_allclose([fit.tau2 for fit in found.groups.values()], 0.328490098132787, rtol=1e-12)
+
+    @pytest.mark.parametrize("given", [{"tau2": "GENQ"}, {"tau2": "DL", "tau2_weights": WEIGHTS}])
+    def test_one_without_the_other_is_refused(self, given):
+        with pytest.raises(ma.OptionError, match="GENQ"):
+            ma.subgroups(ma.effect_sizes(ma.load_dataset("bcg"), "RR"), by="alloc", **given)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from metaanalysis.errors import ConvergenceError, DataError, OptionError
 from metaanalysis.formulas.heterogeneity import chi2_upper_tail
 from metaanalysis.formulas.tau2 import TAU2, estimate_tau2
 from metaanalysis.formulas.weighted import inverse_variance_weights, weighted_mean
+from metaanalysis.models.own_weights import generalised_q_function, weights_of, with_generalised_q
 from metaanalysis.models.pool import fitted, pool, settled
 from metaanalysis.options import choose
 from metaanalysis.results import Pooled, Subgroups
@@ -39,7 +41,7 @@ def subgroups(
         ``separate``: each subgroup has its own between-study variance (default, as in Review Manager). ``common``: they
         share one, estimated within subgroups.
     **options
-        As for `pool`.
+        As for `pool`, ``tau2="GENQ"`` with its `tau2_weights` among them.
 
     Returns
     -------
@@ -63,8 +65,11 @@ def subgroups(
     sharing = choose("tau2_sharing", tau2_sharing, ("separate", "common"))
     given: dict[str, Any] = {"model": None, "ci": None, "tau2": None, "prediction": None, **options}
     name = given.pop("convention", None) or effects.convention
+    tau2_weights = given.pop("tau2_weights", None)
+    given["tau2"] = with_generalised_q(effects, given["tau2"], tau2_weights)
     chosen = settled(override(convention_named(name).pool, given), given)
     used = under_convention(effects, name, "PETO" if chosen.method == "peto" else None)
+    weights = None if tau2_weights is None else weights_of(used, tau2_weights, "tau2_weights")
     overall = pool(used, convention=name, **options_without(options, "convention"))
     values = group_values(used, effects, by)
     names = list(dict.fromkeys(values))
@@ -74,14 +79,16 @@ def subgroups(
         if chosen.method != "inverse-variance" or chosen.model != "random":
             raise OptionError("tau2_sharing='common' applies to the random-effects inverse-variance model alone.")
         X = np.stack([mask.astype(np.float64) for mask in masks.values()], axis=-1)
-        found = estimate_tau2(TAU2.entry(chosen.tau2).function, np.asarray(used.y), np.asarray(used.v), X)
+        function = TAU2.entry(chosen.tau2).function if weights is None else generalised_q_function(weights)
+        found = estimate_tau2(function, np.asarray(used.y), np.asarray(used.v), X)
         if np.isnan(found.x):
             raise DataError("no subgroup has two studies, so that a common tau2 can't be estimated within subgroups.")
         shared = float(found.x)
     groups: dict[str, Pooled] = {}
     for group, mask in masks.items():
+        own = chosen if weights is None else replace(chosen, tau2=generalised_q_function(weights[mask]))
         try:
-            groups[group] = fitted(used.subset(mask), chosen, name, shared)
+            groups[group] = fitted(used.subset(mask), own, name, shared)
         except (DataError, ConvergenceError) as error:
             raise type(error)(f"subgroup {group!r}: {error}") from error
     q, df, p = between(list(groups.values()))
