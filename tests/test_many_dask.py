@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import logging
 import os
 import signal
@@ -101,6 +102,30 @@ def test_divisions_that_hold_are_used() -> None:
     lazy = ma.pool_many(frame, by="snp", tau2="DL", columns=COLUMNS)
     assert not any("shuffle" in str(key) for key in lazy.__dask_graph__())
     assert_same(lazy.compute(), data, "snp", tau2="DL")
+
+
+def test_a_partition_is_held_to_its_own_divisions() -> None:
+    data = studies(24, 8).sort_values("snp")
+    half = data.set_index("snp")[["y", "v"]]
+    parts = [half.iloc[:5], half.iloc[5:11], half.iloc[11:]]
+    middle = (half.index[4], half.index[10])
+    wrong = (int(half.index[0]), middle[0] + 0.25, middle[0] + 0.5, int(half.index[-1]))
+    frame = dd.from_delayed([dask.delayed(part) for part in parts], divisions=wrong, meta=half)
+    with pytest.raises(DataError, match="does not lie between its own"):
+        ma.pool_many(frame, by="snp", tau2="DL").compute()
+    again = dd.from_delayed([dask.delayed(half)] * 2, divisions=(int(half.index[0]), 100, 200), meta=half)
+    with pytest.raises(DataError, match="does not lie between its own"):
+        ma.pool_many(again, by="snp", tau2="DL").compute()
+
+
+@pytest.mark.parametrize("kind", ["category", "decimal"])
+def test_keys_that_divisions_are_not_compared_with_are_shuffled(kind: str) -> None:
+    data = studies(200, 20)
+    keys = data["snp"].astype(str)
+    data["snp"] = keys.astype("category") if kind == "category" else [decimal.Decimal(key) for key in keys]
+    frame = dd.from_pandas(data.set_index("snp"), npartitions=3)
+    found = ma.pool_many(frame, by="snp", tau2="DL", columns=["k"]).compute()
+    assert sorted(found["k"]) == sorted(keys.value_counts())
 
 
 def test_an_index_and_a_column_of_one_name() -> None:

@@ -90,8 +90,9 @@ def test_records():
     assert_allclose(ma.effect_sizes(table, "GEN").y, [0.1, 0.3])
 
 
-def test_keys_in_a_frame():
-    keys = pd.DataFrame({"review": [1, 1, 2, 2], "analysis": [1, 2, 1, 2]})
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pl.LazyFrame, pa.table])
+def test_keys_in_a_frame(make):
+    keys = make({"review": [1, 1, 2, 2], "analysis": [1, 2, 1, 2]})
     many = ma.pool_many((Y, V), by=keys)
     assert many.names == ("review", "analysis")
     assert many.keys == ((1, 1), (1, 2), (2, 1), (2, 2))
@@ -121,6 +122,11 @@ def test_numbers_of_128_bits():
         (lambda: ma.pool_many((Y, V), by=[1, 2]), "has 2 values, and there are 4 studies"),
         (lambda: ma.pool_many(y=Y, v=V, se=V, by=[1] * 4), "v and se were both given"),
         (lambda: ma.pool_many({"g": [1], "y": [1.0], "v": [1.0], "se": [1.0]}, by="g", v="v", se="se"), "both named"),
+        (
+            lambda: ma.pool_many(([[0.1, "x"], [0.2, 0.3]], [[0.1, 0.1], [0.1, 0.1]])),
+            r"^y \('x'\) in row 1, column 2 is not a number",
+        ),
+        (lambda: ma.pool_many(([[0.1], [0.2, 0.3]], [[0.1], [0.1, 0.1]])), "y holds rows of several lengths"),
         (lambda: ma.pool_many(pd.Series(Y), by="g"), "one array alone can't be pooled"),
         (
             lambda: ma.pool_many(pd.DataFrame([[1, 0.1, 0.1, 3]], columns=["g", "y", "v", "v"]), by="g"),
@@ -212,6 +218,13 @@ class TestExcluded:
             many = ma.pool_many(frame, by="g")
         assert many.excluded["label"].tolist() == ["Jones", "Study 3"]
 
+    def test_a_key_with_an_underscore_keeps_it_too(self):
+        data = {"row": [1, 1], "row_": ["a", "a"], "y": [0.1, None], "v": [0.1, 0.1]}
+        for make in (pd.DataFrame, pl.DataFrame):
+            with pytest.warns(ExcludedStudiesWarning):
+                found = ma.pool_many(make(data), by=["row", "row_"]).excluded
+            assert list(found.columns) == ["row__", "row", "row_", "reason"]
+
     @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, lambda x: pl.DataFrame(x).to_arrow()])
     @pytest.mark.parametrize("key", ["row", "reason", "label"])
     def test_a_key_of_the_same_name_keeps_it(self, make, key):
@@ -253,6 +266,18 @@ class TestFunctionsOfTheUser:
             ma.pool(Y, V, tau2=lambda y, v, X: value)
 
 
+def test_keys_of_arrow_that_it_does_not_compute_with():
+    keys = pa.array(["b", "a", "b", "c"], type=pa.string_view())
+    many = ma.pool_many(pa.table({"g": keys, "y": Y, "v": V}), by="g")
+    assert many.keys == ("b", "a", "c")
+
+
+@pytest.mark.parametrize("make", [pa.table, pl.DataFrame, pd.DataFrame])
+def test_zeros_of_both_signs_are_one_key(make):
+    frame = make({"g": np.array([0.0, 1.0, -0.0, 1.0]), "y": Y, "v": V})
+    assert ma.pool_many(frame, by="g").k.tolist() == [2, 2]
+
+
 class TestOneGroup:
     """`many[key]`, and results that travel."""
 
@@ -273,7 +298,18 @@ class TestOneGroup:
             assert_allclose(getattr(one, name), getattr(fit, name), rtol=1e-12, err_msg=name)
             assert_allclose(many.columns[name][0], getattr(fit, name), rtol=1e-12, err_msg=name)
 
+    def test_a_study_without_a_weight_is_not_brought_back(self):
+        frame = self.TABLES.assign(w=[1, np.nan, 2, 3.0], events2=[2, 6, 5, 4])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExcludedStudiesWarning)
+            many = ma.pool_many(frame, by="g", measure="OR", to="if0all", tau2="GENQ", tau2_weights="w")
+            one = many[1]
+            again = ma.from_json(ma.to_json(many))[1]
+        assert one.k == many.k[0] == again.k == 3
+        assert_allclose([one.estimate, again.estimate], many.estimate[0], rtol=1e-12)
+
     def test_average_variances_are_those_of_the_whole_group(self):
+        # (In the third study no effect size is defined, and it has its say in the average all the same.)
         frame = pd.DataFrame({"g": [1, 1, 1, 2, 2], "r": [0.3, 0.5, 0.1, 0.6, 0.7], "n": [20, 30, 3, 25, 40]})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExcludedStudiesWarning)

@@ -169,7 +169,7 @@ def test_a_group_of_two_measures_is_refused_by_its_name():
     frame.loc[rows[1], "measure"] = "COR"
     frame[["r", "n"]] = 0.5, 20
     with pytest.raises(
-        DataError, match=rf"analysis = {analysis}\) has studies of two measures, .*{have}.*among the keys"
+        DataError, match=rf"analysis = {analysis} has studies of more than one measure, .*{have}.*among the keys"
     ):
         pooled(frame)
     apart = ma.pool_many(frame, by=[*BY, "measure"], measure="measure", **GIVEN_NAMES)
@@ -302,3 +302,129 @@ def test_a_correction_of_all_cells_looks_at_the_group_alone():
     at = np.flatnonzero(np.array(many.measures) == "OR")
     assert_allclose(many.estimate[at], alone.estimate, rtol=1e-12)
     assert not np.allclose(many.estimate[at], pooled(frame).estimate[at], rtol=1e-6)
+
+
+def in_parts(measures=("MD", "RR"), groups=100, k=2):
+    """A table whose first half is all of one measure, so that parts of it lack the other; counts by another name."""
+    n = groups * k
+    each = np.repeat(np.arange(groups), k)
+    names = np.array(measures)[(each >= groups // 2).astype(int)]
+    random = np.random.default_rng(1)
+    return pd.DataFrame(
+        {
+            "g": each, "m": names, "tpos": random.integers(1, 5, n).astype(float), "n1": 20.0, "events2": 4.0, "n2": 20.0,
+            "mean1": random.normal(size=n), "sd1": 1.0, "mean2": 0.0, "sd2": 1.0,
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["dask", "parquet", "half"])
+def test_a_column_may_be_mapped_that_a_part_of_the_rows_has_no_use_for(kind, tmp_path):
+    frame = in_parts()
+    options = {"by": "g", "measure": "m", "events1": "tpos", "tau2": "DL"}
+    expected = ma.pool_many(frame, **options).to_frame()
+    if kind == "dask":
+        dd = pytest.importorskip("dask.dataframe")
+        found = ma.pool_many(dd.from_pandas(frame.set_index("g"), npartitions=2), **options).compute()
+    elif kind == "parquet":
+        frame.to_parquet(tmp_path / "in.parquet", row_group_size=40)
+        found = pd.read_parquet(ma.pool_parquet(tmp_path / "in.parquet", tmp_path / "out.parquet", **options).target)
+    else:
+        found, expected = ma.pool_many(frame[:100], **options).to_frame(), expected[:50]
+    assert_allclose(found["estimate"], expected["estimate"], rtol=1e-12)
+    assert found["measure"].tolist() == expected["measure"].tolist()
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, lambda x: pl.DataFrame(x).to_arrow()])
+def test_a_column_without_any_measure(make):
+    data = {"g": [1, 1, 2], "m": [None, None, None], "y": [0.1, 0.2, 0.3], "v": [0.1, 0.1, 0.1]}
+    with pytest.warns(ExcludedStudiesWarning, match="3 of 3 studies left out"):
+        many = ma.pool_many(make(data), by="g", measure="m")
+    assert many.status == ["no study is left"] * 2
+    assert many.measures == (None, None)
+
+
+def test_leading_rows_of_a_file_without_a_measure(tmp_path):
+    frame = in_parts()
+    frame["m"] = frame["m"].where(frame["g"] >= 80)
+    frame.to_parquet(tmp_path / "in.parquet", row_group_size=30)
+    with pytest.warns(ExcludedStudiesWarning):
+        done = ma.pool_parquet(tmp_path / "in.parquet", tmp_path / "out.parquet", by="g", measure="m", events1="tpos")
+    assert (done.groups, done.failed) == (100, 80)
+
+
+@pytest.mark.parametrize("column", [[1, 1, 2], [1.5, np.nan, 2.0]])
+def test_a_column_of_numbers_is_refused(column):
+    with pytest.raises(DataError, match="measure='m' is a column of"):
+        ma.pool_many({"g": [1, 1, 2], "m": column, "y": [0.1, 0.2, 0.3], "v": [0.1] * 3}, by="g", measure="m")
+
+
+def test_effects_that_are_passed_over_are_told():
+    data = {
+        "g": [1, 1],
+        "m": ["RR", " rr "],
+        "events1": [1, 2],
+        "n1": 20,
+        "events2": [2, 3],
+        "n2": 20,
+        "lrr": 0.1,
+        "se": 0.1,
+    }
+    many = ma.pool_many(pd.DataFrame(data), by="g", measure="m", y="lrr", se="se")
+    assert many.notes == ("RR computed from their data; lrr, se are for the other measures",)
+    assert many.measures == ("RR",)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "lazy", "parquet"])
+def test_summary_statistics_among_the_measures(kind, tmp_path):
+    frame = pd.DataFrame(
+        {"snp": [1, 1, 2, 2], "m": ["GEN", "GEN", "OR", "OR"], "BETA": [0.1, 0.2, 0.3, 0.4], "SE": 0.1}
+    )
+    if kind == "parquet":
+        frame.to_parquet(tmp_path / "in.parquet")
+        done = ma.pool_parquet(tmp_path / "in.parquet", tmp_path / "out.parquet", by="snp", measure="m")
+        estimates = pd.read_parquet(done.target)["estimate"]
+    else:
+        many = ma.pool_many(pl.from_pandas(frame).lazy() if kind == "lazy" else frame, by="snp", measure="m")
+        estimates = many.estimate
+        assert many.notes[0] == "GEN: y is BETA, and SE its standard error"
+    assert_allclose(estimates, [0.15, 0.35], rtol=1e-12)
+
+
+def test_options_of_some_measures_alone():
+    frame = mixed(seed=15)
+    frame = frame[frame["measure"].isin(["SMD", "RR", "OR"])]
+    many = pooled(frame, variance="UB", zerocells="none")
+    for measure, given in (("SMD", {"variance": "UB"}), ("OR", {"zerocells": "none"})):
+        rows = frame[frame["measure"] == measure]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExcludedStudiesWarning)
+            alone = ma.pool_many(rows, by=BY, measure=measure, **given)
+        at = np.flatnonzero(np.array(many.measures) == measure)
+        assert_allclose(many.estimate[at], alone.estimate, rtol=1e-12, err_msg=measure)
+    with pytest.raises(OptionError, match="variance='nothing'"):
+        pooled(frame, variance="nothing")
+
+
+def test_the_way_back_of_some_groups_takes_their_studies():
+    frame = pd.DataFrame(
+        {
+            "g": [1, 1, 2, 2], "m": ["PFT", "PFT", "RR", "RR"], "events": [3, 4, None, None], "n": [20, 30, None, None],
+            "events1": [None, None, 3, 5], "n1": 20, "events2": [None, None, 6, 7], "n2": 20,
+        }
+    )  # fmt: skip
+    many = ma.pool_many(frame, by="g", measure="m", tau2="DL")
+    back = many.back_transformed()["estimate"]
+    assert np.isnan(back[0])
+    assert_allclose(back[1], np.exp(many.estimate[1]))
+    assert 0 < many[1].back_transformed().estimate < 1
+
+
+def test_peto_of_rows_without_a_measure():
+    frame = pd.DataFrame(
+        {"g": [1, 1, 2], "m": ["OR", None, None], "events1": [3, 5, 4], "n1": 20, "events2": [6, 7, 8], "n2": 20}
+    )
+    with pytest.warns(ExcludedStudiesWarning, match="2 of 3 studies left out"):
+        many = ma.pool_many(frame, by="g", measure="m", method="peto")
+    assert many.k.tolist() == [1, 0]
+    assert many.measures == ("PETO", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import multiprocessing
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ import metaanalysis as ma
 from metaanalysis.cli import main
 from metaanalysis.errors import DataError, OptionError
 from metaanalysis.many import parquet, parquet_memory, parquet_run, parquet_tasks, parquet_work
+from metaanalysis.many.fingerprints import fingerprint
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -66,6 +68,25 @@ def constant(y: Any, v: Any, X: Any, value: float = 0.5) -> Any:
     return np.full(y.shape[:-1], value)
 
 
+class Fixed:
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __call__(self, y: Any, v: Any, X: Any) -> Any:
+        return np.full(y.shape[:-1], self.value)
+
+
+def of_array(values: Any) -> Any:
+    return lambda y, v, X: np.full(y.shape[:-1], values.max())
+
+
+TABLE = {"value": 0.5}
+
+
+def of_table(y: Any, v: Any, X: Any) -> Any:
+    return np.full(y.shape[:-1], TABLE["value"])
+
+
 HALF, TWO = lambda y, v, X: np.full(y.shape[:-1], 0.5), lambda y, v, X: np.full(y.shape[:-1], 2.0)
 
 
@@ -73,7 +94,7 @@ HALF, TWO = lambda y, v, X: np.full(y.shape[:-1], 0.5), lambda y, v, X: np.full(
 class TestTakenUp:
     """A run that was interrupted is taken up by the same call, and by no other."""
 
-    @pytest.mark.parametrize("kind", ["partial", "lambda", "closure", "default"])
+    @pytest.mark.parametrize("kind", ["partial", "lambda", "closure", "default", "object", "method", "array", "global"])
     def test_functions_are_told_apart_by_what_they_do(self, kind: str, tmp_path: Path, monkeypatch: Any) -> None:
         def made(value: float) -> Any:
             def with_default(y: Any, v: Any, X: Any, value: float = value) -> Any:
@@ -84,12 +105,18 @@ class TestTakenUp:
                 "lambda": HALF if value == 0.5 else TWO,
                 "closure": lambda y, v, X: np.full(y.shape[:-1], value),
                 "default": with_default,
+                "object": Fixed(value),
+                "method": Fixed(value).__call__,
+                "array": of_array(np.where(np.arange(3_000) == 1_500, value, 0.0)),
+                "global": of_table,
             }[kind]  # fmt: skip
 
         source, target = written(table(), tmp_path / "in.parquet"), tmp_path / "out.parquet"
         interrupted(source, target, monkeypatch, tau2=made(0.5))
+        monkeypatch.setitem(TABLE, "value", 2.0)
         with pytest.raises(OptionError, match="but tau2 was"):
             ma.pool_parquet(source, target, by="snp", workers=1, tau2=made(2.0))
+        monkeypatch.setitem(TABLE, "value", 0.5)
         done = ma.pool_parquet(source, target, by="snp", workers=1, tau2=made(0.5))
         assert done.taken_over == 2
         assert set(pq.read_table(target)["tau2"].to_pylist()) == {0.5}
@@ -141,8 +168,41 @@ if __name__ == "__main__":
 """
 
 
+HOLD = """
+import sys
+from pathlib import Path
+from metaanalysis.many.parquet_work import Work, alone
+with alone(Work(Path(sys.argv[1]))):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
 class TestLocks:
     """One run of a target at a time; a run that was killed keeps nobody away."""
+
+    def test_a_run_of_another_process(self, tmp_path: Path) -> None:
+        source, target = written(table(), tmp_path / "in.parquet"), tmp_path / "out.parquet"
+        command = [sys.executable, "-c", HOLD, f"{target}.parts"]
+        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+            assert other.stdout is not None
+            assert other.stdin is not None
+            assert other.stdout.readline() == "held\n"
+            with pytest.raises(DataError, match="another run is writing this target"):
+                ma.pool_parquet(source, target, by="snp")
+            other.stdin.write("\n")
+            other.stdin.close()
+        assert ma.pool_parquet(source, target, by="snp").groups == 40
+
+    def test_one_folder_under_two_names(self, tmp_path: Path) -> None:
+        (tmp_path / "real").mkdir()
+        (tmp_path / "alias").symlink_to(tmp_path / "real")
+        with (
+            parquet_work.alone(parquet_work.Work(tmp_path / "real" / "x.parts")),
+            pytest.raises(DataError, match="another run"),
+            parquet_work.alone(parquet_work.Work(tmp_path / "alias" / "x.parts")),
+        ):
+            pass
 
     @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
     def test_workers_that_outlive_a_killed_run_keep_nobody_away(self, tmp_path: Path) -> None:
@@ -199,7 +259,9 @@ class TestSources:
                 DataError, match=r"latest\.parquet twice, once as .*a\.parquet: its studies would count double"
             ):
                 ma.pool_parquet(
-                    given, tmp_path / "out" / "x.parquet" if False else tmp_path.parent / "x.parquet", by="snp"
+                    given,
+                    tmp_path / "out" / "x.parquet" if False else tmp_path.parent / f"{tmp_path.name}.out",
+                    by="snp",
                 )
 
     @pytest.mark.parametrize("kind", ["string_view", "float16", "uuid"])
@@ -228,14 +290,14 @@ class TestSources:
         written(one, tmp_path / "a.parquet")
         written(two, tmp_path / "b.parquet")
         with pytest.raises(DataError, match=r"the column 'y' is double in .*a\.parquet and string in .*b\.parquet"):
-            ma.pool_parquet(tmp_path, tmp_path.parent / "x.parquet", by="snp")
+            ma.pool_parquet(tmp_path, tmp_path.parent / f"{tmp_path.name}.out", by="snp")
 
     def test_a_value_that_has_no_place_in_the_common_type(self, tmp_path: Path) -> None:
         written(table(), tmp_path / "a.parquet")
         large = pa.array(np.full(5, 2**63 + 1, dtype=np.uint64))
         written(table(1).set_column(0, "snp", large), tmp_path / "b.parquet")
         with pytest.raises(DataError, match=r"the column 'snp' is uint64 in .*b\.parquet, and .*make the files alike"):
-            ma.pool_parquet(tmp_path, tmp_path.parent / "x.parquet", by="snp")
+            ma.pool_parquet(tmp_path, tmp_path.parent / f"{tmp_path.name}.out", by="snp")
 
     def test_texts_in_one_file_and_bytes_in_another(self, tmp_path: Path) -> None:
         texts = [f"rs{one:03}" for one in table()["snp"].to_pylist()]
@@ -344,7 +406,9 @@ def test_a_bad_number_is_named_by_file_and_row(in_order: bool, tmp_path: Path) -
     content = table().set_column(1, "y", texts)
     written(content.set_column(0, "snp", pa.array(content["snp"].to_numpy() + 100)), tmp_path / "b.parquet")
     with pytest.raises(DataError, match=r"^y \('n/a'\) in row 4 of b\.parquet is not a number"):
-        ma.pool_parquet(tmp_path, tmp_path.parent / "x.parquet", by="snp", sorted=None if in_order else False)
+        ma.pool_parquet(
+            tmp_path, tmp_path.parent / f"{tmp_path.name}.out", by="snp", sorted=None if in_order else False
+        )
 
 
 @pytest.mark.parametrize("in_order", [True, False])
@@ -411,3 +475,60 @@ def children_of(process: int) -> list[int]:
     except OSError:
         pytest.skip("this system does not tell a process's children")
     return [int(one) for one in listed.split()]
+
+
+FINGERPRINT = """
+import functools, sys
+import numpy as np
+from metaanalysis.many.fingerprints import fingerprint
+def helper(x): return x + 1
+@functools.wraps(helper)
+def wrapped(y, v, X): return helper(y)
+def closed(values):
+    def function(y, v, X):
+        return helper(values) if "a" in {"abc", "d", "e"} else None
+    return function
+class Fixed:
+    def __call__(self, y, v, X): return y
+print([fingerprint(one) for one in (wrapped, closed(np.arange(5)), Fixed(), functools.partial(wrapped, v=1))])
+"""
+
+
+def test_fingerprints_are_those_of_the_next_process() -> None:
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", FINGERPRINT], cwd=ROOT, capture_output=True, text=True, check=True,
+            env=os.environ | {"PYTHONHASHSEED": str(seed)},
+        ).stdout
+        for seed in (1, 2)
+    ]  # fmt: skip
+    assert said[0] == said[1]
+
+
+def test_what_cannot_be_told_is_equal_to_nothing() -> None:
+    with open(os.devnull) as file:
+        assert fingerprint(lambda: file) != fingerprint(lambda: file)
+
+
+@pytest.mark.parametrize("make", [np.array, tuple, frozenset, iter, lambda x: dict.fromkeys(x).keys()])
+def test_sources_in_anything_that_lists_them(make: Any, tmp_path: Path) -> None:
+    source = written(table(), tmp_path / "in.parquet")
+    assert ma.pool_parquet(make([str(source)]), tmp_path / "out.parquet", by="snp").groups == 40
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn", "forkserver"])
+def test_the_commands_processes_whatever_starts_them(start: str, tmp_path: Path) -> None:
+    if start not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system has no {start}")
+    source, target = written(table(), tmp_path / "in.parquet"), tmp_path / "out.parquet"
+    program = (
+        "import multiprocessing, sys\n"
+        "from metaanalysis.cli import main\n"
+        "if __name__ == '__main__':\n"
+        f"    multiprocessing.set_start_method({start!r})\n"
+        f"    sys.exit(main(['pool-many', {str(source)!r}, {str(target)!r}, '--by', 'snp', '--processes', '2', '--quiet']))\n"
+    )
+    script = tmp_path / "command.py"
+    script.write_text(program, encoding="utf-8")
+    subprocess.run([sys.executable, str(script)], check=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=120)
+    assert pq.read_metadata(target).num_rows == 40

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import re
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from multiprocessing.connection import wait
 from typing import Any
 
 from metaanalysis.cli.pool import HELP, TAU2_WEIGHTS, add_option, flag
@@ -144,16 +144,17 @@ def in_words_of_the_shell() -> Iterator[None]:
         raise
 
 
-def end_with(parent: int) -> None:
+def end_with_the_command() -> None:
     """In a worker: end when the command does, however it ends; of a command that is killed nobody else tells its workers."""
+    command = multiprocessing.parent_process()
+    if command is None:
+        return
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
+        wait([command.sentinel])
         os._exit(1)
 
-    if sys.platform != "win32":
-        threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def run(given: argparse.Namespace) -> int:
@@ -174,7 +175,7 @@ def run(given: argparse.Namespace) -> int:
     workers = (
         nullcontext()
         if given.processes is None
-        else ProcessPoolExecutor(given.processes, initializer=end_with, initargs=(os.getpid(),))
+        else ProcessPoolExecutor(given.processes, initializer=end_with_the_command)
     )
     with in_words_of_the_shell(), workers as executor:
         done = pool_parquet(

@@ -33,7 +33,7 @@ def open_frame(data: FrameLike) -> nw.DataFrame[Any]:
     import narwhals as nw
 
     if isinstance(data, nw.DataFrame):
-        return data
+        return without_views(data)
     if isinstance(data, Mapping):
         import pandas as pd
 
@@ -66,8 +66,26 @@ def open_frame(data: FrameLike) -> nw.DataFrame[Any]:
             ) from None
         raise DataError(f"this frame can't be read: {error}.") from error
     if isinstance(frame, nw.LazyFrame):
-        return frame.collect()
-    return cast("nw.DataFrame[Any]", frame)
+        frame = frame.collect()
+    return without_views(cast("nw.DataFrame[Any]", frame))
+
+
+def without_views(frame: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
+    """An Arrow table's texts and bytes in a layout that Arrow computes with: it takes no rows of views."""
+    if not frame.implementation.is_pyarrow():
+        return frame
+    import narwhals as nw
+
+    table = frame.to_native()
+    plain = {"string_view": "large_string", "binary_view": "large_binary"}
+    kinds = {
+        name: plain[str(kind)]
+        for name, kind in zip(table.schema.names, table.schema.types, strict=True)
+        if str(kind) in plain
+    }
+    for name, kind in kinds.items():
+        table = table.set_column(table.schema.get_field_index(name), name, table[name].cast(kind))
+    return nw.from_native(table, eager_only=True) if kinds else frame
 
 
 def repeated(names: Iterable[object]) -> list[object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,7 +67,13 @@ def pool_dask(
     together, divisions = brought_together(frame, keys, sorted)
     pooled = Pooling(pool_many, keys, options, divisions)
     meta = columns_of_result(together, pooled)
-    return together.map_partitions(pooled_partition, pooled, meta, meta=meta, clear_divisions=True)
+    if not divisions:
+        return together.map_partitions(pooled_partition, pooled, meta, meta=meta, clear_divisions=True)
+    # Each partition is told its number, by a frame of them with as many partitions.
+    return together.map_partitions(
+        pooled_within, numbers_of_partitions(len(divisions) - 1), pooled, meta,
+        meta=meta, align_dataframes=False, clear_divisions=True,
+    )  # fmt: skip
 
 
 def brought_together(frame: Any, keys: list[str], is_sorted: bool | None) -> tuple[Any, tuple[Any, ...]]:
@@ -80,7 +85,7 @@ def brought_together(frame: Any, keys: list[str], is_sorted: bool | None) -> tup
         divisions = frame.divisions
         # Where two are equal, a key begins two partitions.
         distinct = frame.known_divisions and len(set(divisions[:-1])) == len(divisions) - 1
-        if keys == [index] and distinct and is_sorted is None:
+        if keys == [index] and distinct and is_sorted is None and can_be_compared(frame.index.dtype, divisions):
             return frame.reset_index(), tuple(divisions)
         frame = frame.reset_index()
     for name in keys:
@@ -99,19 +104,42 @@ def brought_together(frame: Any, keys: list[str], is_sorted: bool | None) -> tup
     return frame.set_index(keys[0], sorted=True).reset_index(), ()
 
 
-def check_within(key: pd.Series, divisions: tuple[Any, ...]) -> None:
-    """DataError where the keys of a partition do not lie between two divisions that follow each other.
+def can_be_compared(kind: Any, divisions: tuple[Any, ...]) -> bool:
+    """Whether keys of a type can be held to divisions: numbers, times, and texts whose divisions are texts."""
+    if getattr(kind, "kind", "O") in "iufMm":
+        return True
+    return kind.name in ("str", "string", "object") and all(isinstance(one, str) for one in divisions)
+
+
+def numbers_of_partitions(count: int) -> Any:
+    """A Dask frame whose partitions hold their own numbers, counted from 0."""
+    import dask.dataframe as dd
+    import pandas as pd
+
+    return dd.from_pandas(pd.DataFrame({"number": range(count)}), npartitions=count, sort=False)  # type: ignore[no-untyped-call]
+
+
+def pooled_within(part: pd.DataFrame, number: pd.DataFrame, pooled: Pooling, meta: pd.DataFrame) -> pd.DataFrame:
+    """As `pooled_partition`, of a partition whose keys lie between its divisions."""
+    if len(part) and len(number):
+        check_within(part[pooled.keys[0]], pooled.divisions, int(number["number"].iloc[0]))
+    return pooled_partition(part, pooled, meta)
+
+
+def check_within(key: pd.Series, divisions: tuple[Any, ...], number: int) -> None:
+    """DataError where the keys of a partition do not lie between its divisions.
 
     The one above belongs to the next partition, the last of all to the last one.
     """
     least, greatest = key.min(), key.max()
-    for below, above in itertools.pairwise(divisions):
-        if least >= below and (greatest < above or (above == divisions[-1] and greatest <= above)):
-            return
+    below, above = divisions[number], divisions[number + 1]
+    last = number == len(divisions) - 2
+    if least >= below and (greatest < above or (last and greatest <= above)):
+        return
     raise DataError(
         f"the divisions of the frame promise that all rows of a key are in one partition, but one with {key.name} from {least} to "
-        f"{greatest} does not lie between two of them: the frame was cut within a group. With sorted=True the rows at the edges "
-        f"are brought together, with sorted=False all rows are shuffled."
+        f"{greatest} does not lie between its own, {below} and {above}: the frame was cut within a group. With sorted=True the "
+        f"rows at the edges are brought together, with sorted=False all rows are shuffled."
     )
 
 
@@ -170,8 +198,6 @@ def pooled_partition(part: pd.DataFrame, pooled: Pooling, meta: pd.DataFrame) ->
     """Pool the groups of a partition, which may have none."""
     if not len(part):
         return meta
-    if pooled.divisions:
-        check_within(part[pooled.keys[0]], pooled.divisions)
     try:
         return pooled(part)
     except DataError as problem:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from metaanalysis.effects import Effects, as_measure, measure_named, under_convention
-from metaanalysis.effects.columns import find_column, numbers_held, plain_array, to_floats
+from metaanalysis.effects.columns import find_column, numbers_held, open_frame, plain_array, to_floats
 from metaanalysis.effects.effects import closed
 from metaanalysis.effects.labels import Labels
 from metaanalysis.errors import DataError, OptionError
@@ -38,17 +38,23 @@ def is_array(value: object) -> bool:
     return hasattr(value, "__len__") and (hasattr(value, "dtype") or hasattr(value, "__array__"))
 
 
-def as_array(values: Any) -> Any:
+def as_array(values: Any, name: str) -> Any:
     """An array of whatever holds one value a study, or a value for each study of each group; NaN where one is masked."""
     if isinstance(values, np.ma.MaskedArray):
         if values.dtype.kind in "biuf":
             return np.where(np.ma.getmaskarray(values), np.nan, np.asarray(values.data, dtype=np.float64))
         values = np.array(values.tolist(), dtype=object)
-    found = np.asarray(values)
+    try:
+        found = np.asarray(values)
+    except ValueError:
+        raise DataError(f"{name} holds rows of several lengths: fill them up by NaN, or give offsets.") from None
     if found.ndim == 2 and found.dtype.kind not in "biuf":
         # Missing values of other kinds than NaN, and what is no number at all.
-        flat = to_floats(found.ravel().tolist(), "the block", Labels(None, found.size))
-        found = flat.reshape(found.shape)
+        held = np.asarray(values, dtype=object)
+        label = Labels(
+            None, held.size, lambda place: f"row {place // held.shape[1] + 1}, column {place % held.shape[1] + 1}"
+        )
+        return to_floats(held.ravel().tolist(), name, label).reshape(held.shape)
     return found
 
 
@@ -63,7 +69,7 @@ def studies_of_arrays(y: Any, v: Any, asked: Asked) -> Studies:
         raise DataError("y and v are names of columns only where a table is given: pool_many(table, y=…, v=…).")
     if asked.others:
         raise OptionError(f"there is no keyword {', '.join(map(repr, asked.others))} for arrays of effect sizes.")
-    y, second = as_array(y), as_array(second)
+    y, second = as_array(y, "y"), as_array(second, name)
     if y.shape != second.shape:
         raise DataError(f"y has the shape {y.shape} and {name} {second.shape}: each study needs one of both.")
     weights = checked_weights(asked.tau2_weights, y.shape)
@@ -122,7 +128,7 @@ def checked_weights(weights: Any, shape: tuple[int, ...]) -> FloatArray | None:
         raise DataError(
             "tau2_weights names a column only where a table is given; with arrays, give one weight a study."
         )
-    found = np.array(as_array(weights), dtype=np.float64)
+    found = np.array(as_array(weights, "tau2_weights"), dtype=np.float64)
     if found.shape != shape:
         raise DataError(f"tau2_weights has the shape {found.shape} and y {shape}: each study needs one.")
     return found
@@ -153,8 +159,9 @@ def columns_of_keys(by: Any, n: int, each: str) -> dict[str, Any]:
         raise DataError("by tells which group each study belongs to: one key a study, as in by=keys, or give offsets=.")
     if isinstance(by, Mapping):
         columns = {str(name): values for name, values in by.items()}
-    elif hasattr(by, "columns") and hasattr(by, "__getitem__"):
-        columns = {str(name): by[name] for name in by.columns}
+    elif hasattr(by, "collect_schema") or hasattr(by, "columns"):
+        frame = open_frame(by)
+        columns = {name: frame[name].to_native() for name in frame.columns}
     elif several(by):
         columns = {f"key{i + 1}": values for i, values in enumerate(by)}
     elif is_array(by):

@@ -150,7 +150,9 @@ def roles_of_columns(found: Resolved | None, asked: Asked, frame: nw.DataFrame[A
     for name, column in mapped.items():
         find_column(frame, column, name)
     have = {name: mapped.get(name, name) for name in names if name in mapped or has_column(frame, name)}
-    return {str(asked.measure): "measure"} | weights | {column: name for name, column in have.items()}
+    summary = summary_columns(list(frame.columns))
+    others = {} if summary is None else {summary.effect: "y", summary.error: "se"}
+    return {str(asked.measure): "measure"} | weights | others | {column: name for name, column in have.items()}
 
 
 def resolved(have: Sequence[str], asked: Asked, frame: nw.DataFrame[Any]) -> Resolved:

@@ -86,9 +86,12 @@ class EffectsOfGroup:
         mine = at if self.local is None else self.local[at]
         values = {name: closed(x[mine]) for name, x in inputs.data.items()}
         label = self.label.take(at)
-        return from_inputs(
+        effects = from_inputs(
             inputs.entry, values, inputs.columns, label, inputs.options, inputs.convention, inputs.level, self.source, at
         )  # fmt: skip
+        kept = member_rows(self.members.kept_offsets, self.members.kept, group)
+        # A study may have been left out for another reason than its effect size, such as a missing weight.
+        return effects if effects.k == kept.size else effects.subset(np.isin(np.asarray(effects.rows), kept))
 
 
 @dataclass(frozen=True, eq=False)

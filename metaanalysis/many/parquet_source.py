@@ -8,7 +8,7 @@ import glob
 import importlib.util
 import os
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
@@ -95,7 +95,8 @@ def files_of(source: Any) -> list[str]:
     if isinstance(source, str | os.PathLike):
         names = [os.fspath(source)]
     else:
-        listed = list(source) if isinstance(source, list | tuple | set | Iterator) else [source]
+        one = isinstance(source, Mapping | bytes) or hasattr(source, "read") or hasattr(source, "columns")
+        listed = [source] if one or not isinstance(source, Iterable) else list(source)
         wrong = next((one for one in listed if not isinstance(one, str | os.PathLike)), None)
         if wrong is not None:
             raise DataError(

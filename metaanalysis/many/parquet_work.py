@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import functools
 import hashlib
 import json
 import os
@@ -14,11 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from metaanalysis import __version__
 from metaanalysis.errors import DataError, OptionError
+from metaanalysis.many.fingerprints import fingerprint
 from metaanalysis.many.parquet_source import Source, schema_from
 
 if TYPE_CHECKING:
@@ -205,24 +204,11 @@ def as_it_is(path: str) -> str:
 
 
 def worded(value: Any) -> str:
-    """An option's value in words; a function by where it is defined, what it does and what it was given."""
-    if isinstance(value, functools.partial):
-        given = {name: worded(one) for name, one in value.keywords.items()}
-        return f"partial({worded(value.func)}, {[worded(one) for one in value.args]}, {given})"
+    """An option's value in words; what can be called by where it is defined and a fingerprint of what it does."""
     if callable(value):
         where = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
-        code = getattr(value, "__code__", None)
-        return where if code is None else f"{where} #{hashlib.sha256(done_by(value, code).encode()).hexdigest()[:12]}"
+        return f"{where} #{hashlib.sha256(fingerprint(value).encode()).hexdigest()[:12]}"
     return repr(list(value) if isinstance(value, tuple) else value)
-
-
-def done_by(function: Any, code: CodeType) -> str:
-    """What a function does, as text: its code, its defaults, what it encloses, and plain values of its module that it uses."""
-    inner = [done_by(function, one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
-    known = getattr(function, "__globals__", {})
-    used = {name: repr(known[name]) for name in code.co_names if isinstance(known.get(name), int | float | str | tuple)}
-    enclosed = [repr(cell.cell_contents) for cell in getattr(function, "__closure__", None) or ()]
-    return repr((code.co_code, code.co_names, inner, function.__defaults__, function.__kwdefaults__, used, enclosed))
 
 
 def check_same(work: Work, asked: Mapping[str, str]) -> None:
@@ -284,8 +270,8 @@ def write_arrow(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]
             writer.write_batch(batch)
 
 
-# The work folders that runs of this process write in, as a process can't lock itself out.
-_OF_THIS_PROCESS: set[Path] = set()
+# The work folders that runs of this process write in, as a process can't lock itself out: process, device and number of the folder.
+_OF_THIS_PROCESS: set[tuple[int, int, int]] = set()
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -299,15 +285,18 @@ def alone(work: Work) -> Iterator[None]:
     if work.folder.exists() and not work.folder.is_dir():
         raise DataError(f"{work.folder}, where the parts of this target would be kept, is a file: remove or rename it.")
     with _ONE_AT_A_TIME:
-        if work.folder in _OF_THIS_PROCESS:
+        work.folder.mkdir(parents=True, exist_ok=True)
+        about = os.stat(work.folder)
+        mine = (os.getpid(), about.st_dev, about.st_ino)
+        if mine in _OF_THIS_PROCESS:
             raise busy
-        _OF_THIS_PROCESS.add(work.folder)
+        _OF_THIS_PROCESS.add(mine)
     try:
         with locked(work, busy):
             yield
     finally:
         with _ONE_AT_A_TIME:
-            _OF_THIS_PROCESS.discard(work.folder)
+            _OF_THIS_PROCESS.discard(mine)
 
 
 @contextmanager
@@ -318,7 +307,6 @@ def locked(work: Work, busy: DataError) -> Iterator[None]:
     except ImportError:  # not on Windows
         yield
         return
-    work.folder.mkdir(parents=True, exist_ok=True)
     with (work.folder / LOCK).open("w") as lock:
         try:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -102,8 +102,9 @@ def pool_many(
     measure
         Computes effect sizes of the table's data, as `effect_sizes` does, in one call for all rows; columns by our names where
         yours differ, as in ``events1="tpos"``. Or the name of a column that holds the measure of each row, where the groups have
-        several: a group has one, and ``measures`` tells it. Of each, what it is computed from is read, or else effects that are
-        given: ``y`` (on the scale of analysis), and for ratios ``estimate``, where that is mapped.
+        several: a group has one, and ``measures`` tells it. Each is computed from its data where the table has them, else taken
+        from effects that are given: ``y`` on the scale of analysis, or for ratios the published ``estimate``, where that is mapped
+        or there is no ``y``. Options that only some measures have (``variance``, ``correction``, ``zerocells``) are for these.
     offsets
         With arrays whose groups lie end to end: group g is ``offsets[g]`` to ``offsets[g + 1]``.
     model, method, tau2, ci, prediction, i2, convention, level

@@ -42,9 +42,18 @@ class MeasuresOfRows(NamedTuple):
 
 
 def measures_of_rows(column: nw.Series[Any], name: str) -> MeasuresOfRows:
-    """Which measure each row is of; DataError for a column that holds something else altogether."""
+    """Which measure each row is of; DataError for a column of numbers, or of more values than there could be measures."""
     missing = np.asarray(column.is_null().to_numpy(), dtype=np.bool_)
-    some = column.filter(~column.is_null()) if missing.any() else column
+    if column.dtype.is_float():
+        missing = missing | np.asarray(column.is_nan().fill_null(True).to_numpy(), dtype=np.bool_)
+    if missing.all():
+        return MeasuresOfRows((), np.full(missing.size, MISSING, dtype=np.intp))
+    some = column[np.flatnonzero(~missing)] if missing.any() else column
+    if column.dtype.is_numeric() or column.dtype.is_nested():
+        raise DataError(
+            f"measure={name!r} is a column of {column.dtype}, such as {some[0]!r}: it would have to hold the measure of each row, "
+            f"one of {', '.join(MEASURES)}."
+        )
     which = factorized(key_column(some), name)
     # They count up by first appearance.
     first = np.flatnonzero(np.diff(np.maximum.accumulate(which), prepend=-1))
@@ -79,12 +88,16 @@ def measures_of_groups(found: MeasuresOfRows, groups: Grouping, frame: nw.DataFr
     mixed = np.flatnonzero((lowest < highest) & (highest >= 0))
     if mixed.size:
         group = int(mixed[0])
+        mine = codes[groups.offsets[group] : groups.offsets[group + 1]]
+        several = " and ".join(found.keys[code] for code in np.unique(mine[mine >= 0]))
         names = [asked.by] if isinstance(asked.by, str) else list(asked.by)
-        key = f" ({shown_key({name: frame[name] for name in names}, int(groups.first[group]))})" if names else ""
-        more = f"; {mixed.size - 1:,} more groups are like it" if mixed.size > 1 else ""
+        first = int(groups.first[group])
+        key = shown_key({name: frame[name] for name in names}, first) if names else ""
+        key = key or (f"with {asked.placed(first)}" if asked.placed else "")
+        more = f" ({mixed.size - 1:,} more groups are like it.)" if mixed.size > 1 else ""
         raise DataError(
-            f"a group{key} has studies of two measures, {found.keys[lowest[group]]} and {found.keys[highest[group]]}, which "
-            f"can't be pooled together: put the measure among the keys, as in by=[…, {asked.measure!r}]{more}."
+            f"the group {key} has studies of more than one measure, {several}, which can't be pooled together: put the measure "
+            f"among the keys, as in by=[…, {asked.measure!r}].{more}"
         )
     return np.where(highest < 0, MISSING, highest)
 
@@ -102,15 +115,39 @@ def asked_of_measure(asked: Asked, entry: Measure, have: Sequence[str]) -> Asked
     ratio = entry.back == "exp" and "estimate" in named
     apart = set(GIVEN_NAMES) if own else (set() if ratio else {"estimate"})
     keep = {*OPTION_NAMES, "zerocells", *(entry.inputs if own else GIVEN_NAMES)} - apart
-    others = {name: value for name, value in asked.others.items() if name in keep}
+    others = {name: value for name, value in asked.others.items() if name in keep and concerns(entry, name, value)}
     y, v, se = (None, None, None) if own or ratio else (asked.y, asked.v, asked.se)
     return replace(asked, measure=entry.key, y=y, v=v, se=se, others=others)
 
 
-def refuse_unknown_of_measures(asked: Asked, entries: Sequence[Measure]) -> None:
-    """OptionError for a keyword that is a column of none of the measures, and no option."""
-    inputs = dict.fromkeys(name for entry in entries for name in entry.inputs)
+def concerns(entry: Measure, option: str, value: object) -> bool:
+    """Whether an option is for this measure: a variant that only others have is theirs alone, and so are Stata's zero cells."""
+    if option == "zerocells":
+        return entry.key in ("OR", "RR")
+    own = {"variance": entry.variances, "correction": entry.corrections}.get(option)
+    if own is None or value is None or value in own:
+        return True
+    others = (m.variances if option == "variance" else m.corrections for m in MEASURES.values())
+    # A variant that nobody has is refused.
+    return not any(value in variants for variants in others)
+
+
+def refuse_unknown_of_measures(asked: Asked) -> None:
+    """OptionError for a keyword that is a column of no measure at all, and no option: a part of the rows may lack some measures."""
+    inputs = dict.fromkeys(name for entry in MEASURES.values() for name in entry.inputs)
     refuse_unknown(asked.others, (*inputs, *GIVEN_NAMES, *OPTION_NAMES, "zerocells"))
+
+
+def note_on_given(passed_over: Sequence[Inputs], asked: Asked) -> tuple[str, ...]:
+    """What to say where effects are mapped, and some measures are computed from their data all the same."""
+    given = {**asked.others, "y": asked.y, "v": asked.v, "se": asked.se}
+    mapped = [str(given[name]) for name in GIVEN_NAMES if given.get(name) is not None]
+    names = [inputs.entry.key for inputs in passed_over if not inputs.given]
+    if not mapped or not names:
+        return ()
+    return (
+        f"{', '.join(names)} computed from their data; {', '.join(dict.fromkeys(mapped))} are for the other measures",
+    )
 
 
 def studies_by_measure(
@@ -127,7 +164,7 @@ def studies_by_measure(
         # As with one measure: Peto's odds ratio of the counts, whatever else they might be compared by.
         found = MeasuresOfRows(("PETO",), np.where(found.codes < 0, found.codes, 0))
     entries = [measure_named(key) for key in found.keys]
-    refuse_unknown_of_measures(asked, entries)
+    refuse_unknown_of_measures(asked)
     of_groups = measures_of_groups(found, groups, frame, asked)
     n = found.codes.size
     label = labels(frame, asked.label, asked.placed)
@@ -139,13 +176,14 @@ def studies_by_measure(
     local = np.empty(n, dtype=np.intp)
     held = cache(partial(numbers_held, frame))
     parts: list[Inputs] = []
+    notes: list[str] = []
     looked_at = np.zeros(n, dtype=np.bool_)
     for code, entry in enumerate(entries):
         rows = np.flatnonzero(found.codes == code)
         local[rows] = np.arange(rows.size)
-        inputs = inputs_of_rows(
-            frame, rows, asked_of_measure(asked, entry, frame.columns), label.take(rows), numbers, held
-        )
+        mine_asked = asked_of_measure(asked, entry, frame.columns)
+        inputs, note = inputs_of_rows(frame, rows, mine_asked, label.take(rows), numbers, held)
+        notes += [f"{entry.key}: {note}"] if note else []
         parts.append(replace(inputs, unusable=()))
         mine = found.codes[order] == code
         offsets = np.append(0, np.cumsum(mine))[groups.offsets]
@@ -173,6 +211,7 @@ def studies_by_measure(
         groups.order,
         groups.offsets,
         {count: x if kept is None else x[kept] for count, x in counts.items()},
+        (*notes, *note_on_given(parts, asked)),
         label=label if kept is None else label.take(kept),
         measures=measures,
         all_labels=label,
@@ -186,8 +225,11 @@ def inputs_of_rows(
     label: Labels,
     numbers: NumbersOf,
     held: Callable[[str], Any],
-) -> Inputs:
-    """The data of the rows of one measure: in other rows a column may hold anything. held: the numbers that NumPy holds."""
+) -> tuple[Inputs, str]:
+    """The data of the rows of one measure, and what columns were taken for; in other rows a column may hold anything.
+
+    held: the numbers that NumPy holds.
+    """
 
     def numbers_there(whole: nw.DataFrame[Any], column: str, names: Sequence[str]) -> FloatArray:
         known = held(column)
@@ -197,7 +239,8 @@ def inputs_of_rows(
 
     every = rows.size == frame.shape[0]
     found = resolved(list(frame.columns), asked, frame)
-    return replace(inputs_of_columns(frame, found, asked, label, numbers if every else numbers_there), rows=rows)
+    inputs = inputs_of_columns(frame, found, asked, label, numbers if every else numbers_there)
+    return replace(inputs, rows=rows), "" if found.summary is None else found.summary.note
 
 
 def reasons_of_no_measure(column: nw.Series[Any], codes: IntArray, name: str) -> Reasons:

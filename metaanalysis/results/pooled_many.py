@@ -261,8 +261,7 @@ class PooledMany:
         texts = [nw.new_series("reason", reasons, nw.String, backend=made_by)]
         if self.left_out.label:
             texts.insert(0, nw.new_series("label", list(self.left_out.label), nw.String, backend=made_by))
-        # Where a key has such a name, ours gets an underscore.
-        rows, *texts = (one.alias(f"{one.name}_") if one.name in self.names else one for one in (rows, *texts))
+        rows, *texts = (one.alias(beside(one.name, self.names)) for one in (rows, *texts))
         if made_by.is_pandas_like():
             return pandas_frame([rows, *(keys[name] for name in keys.columns), *texts])
         ours = [one.name for one in texts]
@@ -283,12 +282,13 @@ class PooledMany:
         ------
         OptionError
             For Freeman and Tukey's measures, whose way back takes the studies' sizes: ``many[key].back_transformed()`` has them.
+            Where a column named the measures, groups of these are NaN.
         """
         have = [name for name in ON_ANALYSIS_SCALE if name in self.columns]
         numbers = {name: np.full(len(self), np.nan) for name in have}
         for measure, groups in self._groups_by_measure().items():
             entry = measure_named(measure)
-            if entry.size is not None:
+            if entry.size is not None and not self.measures:
                 raise OptionError(
                     f"the way back from {entry.analysis_scale} takes the sizes of a group's studies: use "
                     f"many[key].back_transformed(), group by group."
@@ -390,6 +390,13 @@ class PooledMany:
         if len(self.left_out):
             parts.append(f"{len(self.left_out):,} studies left out")
         return "; ".join(parts) + ">"
+
+
+def beside(name: str, keys: Sequence[str]) -> str:
+    """A name of ours that no key has: with an underscore, or as many as it takes."""
+    while name in keys:
+        name += "_"
+    return name
 
 
 def pandas_frame(series: Sequence[nw.Series[Any]]) -> Any:
