@@ -298,6 +298,14 @@ class TestOneGroup:
             assert_allclose(getattr(one, name), getattr(fit, name), rtol=1e-12, err_msg=name)
             assert_allclose(many.columns[name][0], getattr(fit, name), rtol=1e-12, err_msg=name)
 
+    def test_an_impossible_study_is_not_brought_back(self):
+        frame = self.TABLES.assign(events1=[0, 41, 3, 10])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExcludedStudiesWarning)
+            many = ma.pool_many(frame, by="g", measure="OR", to="if0all", convention="meta")
+            assert many[1].k == many.k[0] == 2
+            assert_allclose(many[1].estimate, many.estimate[0], rtol=1e-12)
+
     def test_a_study_without_a_weight_is_not_brought_back(self):
         frame = self.TABLES.assign(w=[1, np.nan, 2, 3.0], events2=[2, 6, 5, 4])
         with warnings.catch_warnings():
