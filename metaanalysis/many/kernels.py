@@ -17,7 +17,8 @@ import numpy as np
 from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.formulas.solve import RELATIVE_TOLERANCE, Status
 from metaanalysis.formulas.tau2_maxima import (
-    HALVINGS,
+    DIVISIONS,
+    PARTS,
     SCAN_POINTS_AT_LEAST,
     SCAN_POINTS_AT_MOST,
     SCAN_POINTS_PER_DECADE,
@@ -102,8 +103,8 @@ MARGIN = 1e-6
 # Two zeros of the score so close, in units of tau2 + v, are a flat stretch of the likelihood, not a maximum that matters; nor is
 # the last point of a climb further from the maximum.
 CLOSE = 1e-3
-# A piece of tau2 that may hide a maximum is divided by WIDTH points, so often: not less finely than by HALVINGS.
-DEPTH = int(np.ceil(HALVINGS * np.log(2.0) / np.log(WIDTH + 1.0)))
+# A piece of tau2 that may hide a maximum is divided by WIDTH points, so often: not less finely than by DIVISIONS into PARTS.
+DEPTH = int(np.ceil(DIVISIONS * np.log(PARTS) / np.log(WIDTH + 1.0)))
 # What is known of a point of the scan.
 POINT = 5
 # How far beyond a maximum the likelihood is looked at, in units of tau2 and a typical variance.
