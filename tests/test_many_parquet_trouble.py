@@ -532,3 +532,10 @@ def test_the_commands_processes_whatever_starts_them(start: str, tmp_path: Path)
     script.write_text(program, encoding="utf-8")
     subprocess.run([sys.executable, str(script)], check=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=120)
     assert pq.read_metadata(target).num_rows == 40
+
+
+def test_many_threads_share_little_memory_among_few_tasks() -> None:
+    assert parquet_memory.tasks_at_once(100_000_000, 8, 50) == 2
+    assert parquet_memory.tasks_at_once(1_000_000_000, 8, 50) == 8
+    assert parquet_memory.tasks_at_once(1_000_000_000, 8, 3) == 3
+    assert parquet_memory.tasks_at_once(parquet_memory.FIXED, 8, 3) == 1

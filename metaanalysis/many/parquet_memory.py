@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # What a run takes whatever its limit: threads, buffers of files, what allocators keep.
 FIXED = 50_000_000
+# With less for its rows and results a task does little but begin and end: rather fewer of them run at once.
+LEAST_OF_A_TASK = 25_000_000
 # Copies of the columns of a batch, and of its results, that there are while it is pooled; and the share of a task's memory that a
 # batch may take. The rest is for what is written, for what is read ahead, and for what allocators keep.
 COPIES, RESULT_COPIES, SHARE_OF_BATCH = 5, 2.5, 0.4
@@ -118,6 +120,11 @@ def parts_open(plan: Plan) -> int:
 def share_of_merging(plan: Plan) -> float:
     """How many groups of all parts may be in memory while they are merged."""
     return SHARE_OF_MERGED * plan.budget * plan.at_once / (COPIES_MERGED * result_bytes(plan))
+
+
+def tasks_at_once(limit: int, threads: int, tasks: int) -> int:
+    """How many tasks run at once: no more than there are threads, nor than may each have memory worth the while."""
+    return max(1, min(threads, tasks, (limit - FIXED) // LEAST_OF_A_TASK))
 
 
 def budget_of(limit: int, at_once: int) -> int:

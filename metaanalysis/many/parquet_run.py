@@ -17,7 +17,7 @@ import numpy as np
 
 from metaanalysis.errors import DataError, OptionError
 from metaanalysis.many.parquet_groups import KEPT, ROW, Options, OrderError, asked_of, keys_of, pooled_groups
-from metaanalysis.many.parquet_memory import FIXED, budget_of, groups_written, row_bytes
+from metaanalysis.many.parquet_memory import FIXED, budget_of, groups_written, row_bytes, tasks_at_once
 from metaanalysis.many.parquet_source import Source, empty_table, limits_of, schema_text, source_of
 from metaanalysis.many.parquet_target import (
     Order,
@@ -64,7 +64,8 @@ def first_plan(
     source = source_of(paths, dict.fromkeys(by, "by") | data)
     check_kinds_of_keys(source, by)
     spans = spans_of(source)
-    at_once = max(1, min(threads, len(spans)))
+    limit = memory_in_bytes(memory_limit)
+    at_once = tasks_at_once(limit, threads, len(spans))
     plan = Plan(
         source=source,
         by=by,
@@ -72,7 +73,7 @@ def first_plan(
         spans=spans,
         partitions=0,
         any_order=is_sorted is True,
-        budget=budget_of(memory_in_bytes(memory_limit), at_once),
+        budget=budget_of(limit, at_once),
         at_once=at_once,
         boot=boot(),
         row_bytes=row_bytes(source),
