@@ -203,6 +203,17 @@ def test_what_a_column_holds_in_other_rows_does_not_matter():
     assert_allclose(pooled(frame).estimate, expected.estimate, rtol=0)
 
 
+def test_a_word_among_the_numbers_is_named_by_its_place_in_the_table():
+    frame = mixed(seed=6)
+    row = int(np.flatnonzero(frame["measure"] == "SMD")[2])
+    frame["mean1"] = frame["mean1"].astype(object)
+    frame.loc[row, "mean1"] = "see text"
+    with pytest.raises(
+        DataError, match=rf"mean1 \('see text'\) in study '{frame.loc[row, 'study']}' \(row {row + 1}\)"
+    ):
+        pooled(frame)
+
+
 def test_ratios_are_taken_as_published_where_the_estimate_is_mapped():
     """An umbrella review: the same columns hold hazard ratios with their limits, and mean differences with theirs."""
     frame = pd.DataFrame(

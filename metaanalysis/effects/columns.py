@@ -152,8 +152,8 @@ def to_floats(values: Sequence[object] | Iterable[object], column: str, label: S
             out.append(float(cast("float", value)))
         else:
             shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "…"
-            placed = label.place(row) if isinstance(label, Labels) else None
-            place = placed or f"in study '{label[row]}' (row {row + 1})"
+            known = label if isinstance(label, Labels) else Labels(label, len(label))
+            place = known.place(row) or f"in study '{known[row]}' (row {known.row(row) + 1})"
             raise DataError(
                 f"{column} ({shown}) {place} is not a number: correct it, make it missing, "
                 f"or convert the column first (pandas.to_numeric)."

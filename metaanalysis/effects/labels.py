@@ -82,6 +82,10 @@ class Labels(Sequence[str]):
         """Those at some places, in that order."""
         return Labels(self._source, np.asarray(at) if isinstance(self._rows, range) else self._rows[at], self._placed)
 
+    def row(self, at: int) -> int:
+        """The row of the table that the study at a place comes from, counted from 0."""
+        return int(self._rows[at])
+
     def place(self, row: int) -> str | None:
         """Where a study's row stands, for a message; None where its number says it."""
         if self._placed is None:
