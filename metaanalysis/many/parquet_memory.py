@@ -32,12 +32,12 @@ LEAST_ROWS = 1 << 12
 WORK_OF_ONE_GROUP = 80
 # Bytes a row that grouping a partition takes beside its columns and their copy in one piece: codes, the order and what makes it,
 # places in the source; and the share of a task's memory that a partition may take beside the batches that are pooled of it.
-BYTES_TO_GROUP, SHARE_OF_PARTITION = 48, 0.25
+BYTES_TO_GROUP, SHARE_OF_PARTITION = 48, 0.2
 # Groups that are written at a time: four copies of their results there are then, in a share of all memory.
 MOST_GROUPS_WRITTEN, LEAST_GROUPS_WRITTEN, SHARE_OF_WRITTEN = 1 << 17, 1 << 10, 0.05
 # While parts are merged, some groups of each that is open are in memory, five times over with what becomes of them, in a share of
 # all memory; systems allow a process a thousand open files or so.
-GROUPS_MERGED, COPIES_MERGED, SHARE_OF_MERGED = 1 << 8, 5, 0.25
+GROUPS_MERGED, COPIES_MERGED, SHARE_OF_MERGED = 1 << 8, 5, 0.15
 MOST_OPEN, LEAST_OPEN = 200, 4
 # Stretches of a source, and rows of each, that are looked at for the length of texts.
 STRETCHES_SEEN, ROWS_SEEN = 12, 1 << 10
