@@ -387,6 +387,8 @@ def test_the_command_names_its_own_options(tmp_path: Path, capsys: pytest.Captur
     said = capsys.readouterr().err
     assert "--overwrite" in said
     assert "overwrite=True" not in said
+    assert main(["pool-many", source, target, "--by", "snp", "--overwrite", "--memory-limit=1.5XB"]) == 2
+    assert "--memory-limit 1.5XB is not an amount of memory" in capsys.readouterr().err
 
 
 def test_texts_are_measured_for_the_memory_they_take(tmp_path: Path) -> None:

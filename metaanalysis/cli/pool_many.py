@@ -120,7 +120,7 @@ IN_THE_SHELL = (
     (r"resume=False", "--anew"),
     (r"sorted=True", "--sorted"),
     (r"sorted=False", "--unsorted"),
-    (r"memory_limit='(\w+)'", r"--memory-limit \1"),
+    (r"memory_limit='([^']+)'", r"--memory-limit \1"),
     (r"workers=(\d+)", r"--workers \1"),
 )
 

@@ -18,7 +18,8 @@ from metaanalysis.io.provenance import data_hash
 from metaanalysis.many.one_group import ListedEffects, PoolGroup
 from metaanalysis.models.own_weights import generalised_q_of_many
 from metaanalysis.options import PoolOptions
-from metaanalysis.results.pooled_many import PooledMany, RowsLeftOut, StudiesByGroup
+from metaanalysis.results.pooled_many import PooledMany, StudiesByGroup
+from metaanalysis.results.rows_left_out import RowsLeftOut
 
 # A document takes some two kilobytes a group.
 GROUPS_AT_MOST = 100_000

@@ -19,7 +19,7 @@ from metaanalysis.models.own_weights import generalised_q_function
 from metaanalysis.models.pool import fitted
 from metaanalysis.options import PoolOptions
 from metaanalysis.results import Pooled
-from metaanalysis.results.pooled_many import RowsLeftOut
+from metaanalysis.results.rows_left_out import RowsLeftOut
 
 if TYPE_CHECKING:
     import narwhals as nw

@@ -34,7 +34,8 @@ from metaanalysis.models.numbers import ci_title
 from metaanalysis.models.own_weights import with_generalised_q_of_many
 from metaanalysis.models.pool import settled
 from metaanalysis.options import PoolOptions, choose
-from metaanalysis.results.pooled_many import PooledMany, RowsLeftOut
+from metaanalysis.results.pooled_many import PooledMany
+from metaanalysis.results.rows_left_out import RowsLeftOut
 
 # Below so many rows no progress bar is worth its flicker.
 LONG = 2_000_000

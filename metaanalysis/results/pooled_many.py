@@ -14,6 +14,7 @@ from metaanalysis.errors import OptionError, nearest
 from metaanalysis.formulas.arrays import FloatArray, IntArray
 from metaanalysis.options import PoolOptions
 from metaanalysis.results.pooled import Pooled
+from metaanalysis.results.rows_left_out import RowsLeftOut
 from metaanalysis.results.text import lined_up, number, per_cent
 
 if TYPE_CHECKING:
@@ -22,36 +23,6 @@ if TYPE_CHECKING:
 ON_ANALYSIS_SCALE = ("estimate", "ci_low", "ci_high", "prediction_low", "prediction_high")
 # So many rows a summary shows.
 SHOWN = 10
-
-
-@dataclass(frozen=True)
-class RowsLeftOut:
-    """The rows that were left out, in their order: which (from 0), the group of each, why (a function of the row), their labels."""
-
-    rows: IntArray
-    groups: IntArray
-    reason: Callable[[int], str] = field(repr=False)
-    shown_rows: IntArray | None = None
-    label: Sequence[str] = field(default=(), repr=False)
-
-    def __len__(self) -> int:
-        return int(self.rows.size)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """The reasons as sentences: the functions that make them know the whole table, and can't be pickled."""
-        said = Said({row: self.reason(row) for row in self.rows.tolist()})
-        return RowsLeftOut, (self.rows, self.groups, said, self.shown_rows, tuple(self.label))
-
-
-@dataclass(frozen=True)
-class Said:
-    """Reasons by row."""
-
-    reasons: Mapping[int, str]
-
-    def __call__(self, row: int) -> str:
-        """The reason of a row."""
-        return self.reasons[row]
 
 
 @dataclass(frozen=True, eq=False)
